@@ -1,0 +1,1 @@
+"""Build an image: plan, layers, install, components, customize, seal."""

@@ -1,0 +1,72 @@
+"""``goldsmith VERB``: finds the verb's file, runs it, and turns errors into exit codes."""
+
+import importlib
+import json
+import sys
+from typing import NoReturn
+
+import click
+
+from goldsmith import __version__
+from goldsmith.errors import GoldsmithError
+
+VERBS = {
+    "init": ("goldsmith.cli.init", "Start a recipe in a directory."),
+    "schema": ("goldsmith.cli.schema", "Print the recipe's JSON Schema, for editors."),
+    "lock": ("goldsmith.cli.lock", "Resolve a recipe's inputs to exact versions."),
+    "build": ("goldsmith.cli.build", "Build a golden image from a recipe."),
+    "explain": ("goldsmith.cli.explain", "Say which steps would run, and why."),
+    "boot": ("goldsmith.cli.boot", "Boot a throwaway copy of an image and check that it is well."),
+    "component": ("goldsmith.cli.component", "Validate or run component documents."),
+}
+"""Every verb: the module whose ``command`` it is, and its line in the help. Modules are imported when they are used."""
+
+
+class Verbs(click.Group):
+    """A group whose commands are imported one at a time, so that ``--help`` stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order of the chain, not of the alphabet."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb's file."""
+        if cmd_name not in VERBS:
+            return None
+        command = importlib.import_module(VERBS[cmd_name][0]).command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{VERBS[cmd_name][0]}.command is no click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The table of verbs, without importing any."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, summary) for verb, (_, summary) in VERBS.items()])
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(version)s")
+def goldsmith() -> None:
+    """Golden images as code: recipe, lock, build, seal, prove, publish, watch."""
+
+
+def fail(error: GoldsmithError) -> NoReturn:
+    """Print an error where its reader looks, and leave with its exit code."""
+    if "--json" in sys.argv:
+        print(json.dumps(error.as_json(), indent=2))
+    print(f"goldsmith: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        goldsmith(prog_name="goldsmith", standalone_mode=False)
+    except GoldsmithError as error:
+        fail(error)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        print("goldsmith: interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,1 @@
+"""Make disks from trees."""

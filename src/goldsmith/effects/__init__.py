@@ -1,0 +1,1 @@
+"""The only doors to the world: processes, sandboxes, files, the network and the clock."""

@@ -1,0 +1,1 @@
+"""QEMU machines made from images."""
