@@ -13,6 +13,7 @@ import signal
 import socket
 import struct
 import sys
+import warnings  # noqa: F401 - os.execvpe imports it when Python's own files are out of reach
 
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = (
