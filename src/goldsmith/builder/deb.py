@@ -75,7 +75,7 @@ def _decompressed(stream: BinaryIO, name: str, path: Path) -> IO[bytes]:
     if name.endswith(".zst"):
         return zstandard.ZstdDecompressor().stream_reader(stream)
     if name.endswith(".gz"):
-        return gzip.open(stream)
+        return io.BufferedReader(gzip.open(stream))
     if name.endswith(".tar"):
         return stream
     raise broken(path, f"member {name!r} has an unknown compression")
@@ -104,17 +104,29 @@ def parse_fields(text: str) -> dict[str, str]:
     return fields
 
 
-def read_control(path: Path) -> tuple[dict[str, str], dict[str, tuple[bytes, int]]]:
-    """The control fields, and every other member of the control archive with its mode."""
-    members: dict[str, tuple[bytes, int]] = {}
+def read_control(path: Path) -> tuple[dict[str, str], dict[str, tuple[bytes, int, int]]]:
+    """The control fields, and every other member of the control archive with its mode and time."""
+    members: dict[str, tuple[bytes, int, int]] = {}
     try:
         with closing(_archive(path, "control.tar")) as archive:
             for member in archive:
                 stream = archive.extractfile(member) if member.isreg() else None
                 if stream is not None:
-                    members[member.name.removeprefix("./")] = (stream.read(), member.mode & 0o777)
+                    members[member.name.removeprefix("./")] = (
+                        stream.read(),
+                        member.mode & 0o777,
+                        int(member.mtime),
+                    )
         fields = parse_fields(members.pop("control")[0].decode())
-    except (tarfile.TarError, lzma.LZMAError, zstandard.ZstdError, EOFError, OSError, KeyError, ValueError) as error:
+    except (
+        tarfile.TarError,
+        lzma.LZMAError,
+        zstandard.ZstdError,
+        EOFError,
+        OSError,
+        KeyError,
+        ValueError,
+    ) as error:
         raise broken(path, f"its control archive cannot be read ({error})") from error
     for wanted in ("Package", "Version", "Architecture"):
         if wanted not in fields:
@@ -150,7 +162,8 @@ class _Unpacker:
         elif member.isreg():
             size, sha256 = self._write(archive, member, target)
             self._finish(target, member, mode)
-            self._entry("file", *base, size=size, sha256=sha256)
+            capability = os.fsencode(member.pax_headers.get(CAPABILITY, "")).hex()
+            self._entry("file", *base, size=size, sha256=sha256, capability=capability)
         elif member.issym():
             target.symlink_to(member.linkname)
             os.chown(target, member.uid, member.gid, follow_symlinks=False)
@@ -164,7 +177,9 @@ class _Unpacker:
     def _link(self, member: tarfile.TarInfo, target: Path, base: tuple[str, int, int, int, int]) -> None:
         source = os.path.normpath("/" + member.linkname)[1:]
         if not any(entry.path == source and entry.kind == "file" for entry in self.entries):
-            raise broken(self._path, f"hard link {base[0]!r} points to {member.linkname!r}, which is no file before it")
+            raise broken(
+                self._path, f"hard link {base[0]!r} points to {member.linkname!r}, which is no file before it"
+            )
         os.link(self._root / source, target, follow_symlinks=False)
         self._entry("hardlink", *base, target=source)
 
@@ -212,10 +227,11 @@ def unpack(path: Path, root: Path, control: Path) -> Package:
     """
     fields, members = read_control(path)
     control.mkdir(parents=True)
-    for name, (data, mode) in members.items():
+    for name, (data, mode, mtime) in members.items():
         target = control / name
         target.write_bytes(data)
         os.chmod(target, mode)
+        os.utime(target, (mtime, mtime))
     root.mkdir(parents=True)
     unpacker = _Unpacker(path, root)
     try:
@@ -229,7 +245,10 @@ def unpack(path: Path, root: Path, control: Path) -> Package:
 
 def package_to_json(package: Package) -> dict[str, object]:
     """A package as plain JSON, entries as rows."""
-    rows = [[e.path, e.kind, e.mode, e.uid, e.gid, e.mtime, e.size, e.sha256, e.target] for e in package.entries]
+    rows = [
+        [e.path, e.kind, e.mode, e.uid, e.gid, e.mtime, e.size, e.sha256, e.target, e.capability]
+        for e in package.entries
+    ]
     return {"fields": dict(package.fields), "scripts": sorted(package.scripts), "entries": rows}
 
 

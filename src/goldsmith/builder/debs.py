@@ -12,7 +12,7 @@ from goldsmith.builder.deb import package_from_json, package_to_json, unpack
 from goldsmith.model.package import Package
 from goldsmith.store.home import Home
 
-VERSION = "1"
+VERSION = "2"
 """Part of the cache's path: another layout of an unpacked package gets another place."""
 
 

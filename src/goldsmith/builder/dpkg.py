@@ -19,7 +19,9 @@ def status_entry(package: Package, conffiles: Mapping[str, str]) -> str:
             installed itself, and so will ask before it overwrites a changed one.
     """
     lines = [f"Package: {package.name}", "Status: install ok unpacked"]
-    lines += [f"{name}: {value}".rstrip() for name, value in package.fields.items() if name not in NOT_IN_STATUS]
+    lines += [
+        f"{name}: {value}".rstrip() for name, value in package.fields.items() if name not in NOT_IN_STATUS
+    ]
     if conffiles:
         lines.append("Conffiles:")
         lines += [f" {path} {md5}" for path, md5 in conffiles.items()]
@@ -47,7 +49,10 @@ def render_stanzas(stanzas: Iterable[Mapping[str, str]]) -> str:
     """The inverse of ``parse_stanzas``."""
     texts = []
     for fields in stanzas:
-        lines = [f"{name}:{value}" if value.startswith("\n") else f"{name}: {value}" for name, value in fields.items()]
+        lines = [
+            f"{name}:{value}" if value.startswith("\n") else f"{name}: {value}"
+            for name, value in fields.items()
+        ]
         texts.append("\n".join(lines) + "\n")
     return "\n".join(texts)
 

@@ -5,7 +5,7 @@ pure (``plan_merge``); ``make_tree`` does it.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,17 +43,17 @@ def diverts(unpacked: Unpacked) -> bool:
     return "dpkg-divert" in text and "--rename" in text and "--remove" not in text
 
 
-def plan_merge(packages: Iterable[Unpacked]) -> Merge:
-    """Decide what goes where; packages are taken in the order given."""
+def plan_merge(packages: Iterable[Unpacked], taken: Container[str] = frozenset()) -> Merge:
+    """Decide what goes where; packages are taken in the order given, ``taken`` are files of earlier groups."""
     directories: dict[str, Entry] = {}
     files: dict[str, tuple[Unpacked, Entry]] = {}
     refused: list[Unpacked] = []
     for unpacked in packages:
         own_directories, own_files = _split(unpacked)
         overlap = (
-            any(path in files or path in directories for path in own_files)
-            or any(path in files for path in own_directories)
-            or any(_parent_is_file(path, files) for path in own_files)
+            any(path in files or path in directories or path in taken for path in own_files)
+            or any(path in files or path in taken for path in own_directories)
+            or any(parent in files or parent in taken for parent in _parents(own_files))
         )
         if overlap or diverts(unpacked):
             refused.append(unpacked)
@@ -77,15 +77,6 @@ def _split(unpacked: Unpacked) -> tuple[dict[str, Entry], dict[str, Entry]]:
     return directories, files
 
 
-def _parent_is_file(path: str, files: Mapping[str, tuple[Unpacked, Entry]]) -> bool:
-    parent = os.path.dirname(path)
-    while parent:
-        if parent in files:
-            return True
-        parent = os.path.dirname(parent)
-    return False
-
-
 def _parents(paths: Iterable[str]) -> Iterator[str]:
     seen: set[str] = {""}
     for path in paths:
@@ -98,10 +89,10 @@ def _parents(paths: Iterable[str]) -> Iterator[str]:
         yield from reversed(missing)
 
 
-def make_tree(merge: Merge, target: Path) -> None:
+def make_tree(merge: Merge, target: Path) -> Mapping[str, Entry]:
     """Make the tree at ``target``, an empty directory: directories with their modes and owners, files as hard links.
 
-    ``target`` and the packages' cache must be on one file system.
+    ``target`` and the packages' cache must be on one file system. Gives all directories, by path.
     """
     wanted = dict(merge.directories)
     for path in _parents([*wanted, *merge.files]):
@@ -112,11 +103,12 @@ def make_tree(merge: Merge, target: Path) -> None:
             if path:
                 os.mkdir(path, 0o755, dir_fd=base)
         for path, (unpacked, entry) in merge.files.items():
-            os.link(unpacked.root / entry.path, path, dst_dir_fd=base, follow_symlinks=False)
+            os.link(f"{unpacked.root}/{entry.path}", path, dst_dir_fd=base, follow_symlinks=False)
         for path, entry in wanted.items():
             _finish_directory(base, path, entry)
     finally:
         os.close(base)
+    return wanted
 
 
 def _finish_directory(base: int, path: str, entry: Entry) -> None:

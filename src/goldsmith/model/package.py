@@ -24,6 +24,8 @@ class Entry:
     """Of a regular file's bytes, in hexadecimal."""
     target: str = ""
     """Where a symbolic link points; the path a hard link shares its file with."""
+    capability: str = ""
+    """The file's capabilities, the bytes of ``security.capability`` in hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,311 @@
+"""Install a group of packages: their files by hard links, their scripts by dpkg, once.
+
+A package's files are put in place without dpkg, and dpkg is told of them as *unpacked*; then its ``preinst`` runs,
+and one ``dpkg --configure`` does the rest. This saves dpkg's own unpacking, and changes one order: a ``preinst`` sees
+its package's files. Packages for which that matters (they divert files, or overlap with others: ``merge.py``) are
+unpacked by dpkg itself.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from goldsmith.builder import dpkg, layers
+from goldsmith.builder.debs import Unpacked
+from goldsmith.builder.merge import ALIASES, Merge, make_aliases, make_tree, plan_merge, real_path
+from goldsmith.effects.root import Root
+from goldsmith.effects.sandbox import Bind, Sandbox
+from goldsmith.model.package import Entry, Package
+from goldsmith.model.tree import Changes, TreeEntry
+
+ADMIN = "/var/lib/dpkg"
+SKIPPED_CONTROL = frozenset({"control", "conffiles.dpkg-new"})
+ALWAYS_LINKED = ("bin", "sbin", "lib", "lib64")
+ENVIRONMENT = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "DEBCONF_NONINTERACTIVE_SEEN": "true",
+    "SYSTEMD_OFFLINE": "1",
+    "INITRD": "No",
+    "PYTHONHASHSEED": "0",
+}
+"""What maintainer scripts see. ``INITRD=No``: the kernel's hook leaves the initramfs to a step of its own."""
+
+DRIVER = """
+set -e
+umask 022
+export DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT= DPKG_RUNNING_VERSION=1.22 DPKG_MAINTSCRIPT_NAME=preinst
+export DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1
+while read -r name arch info; do
+  export DPKG_MAINTSCRIPT_PACKAGE=$name DPKG_MAINTSCRIPT_ARCH=$arch
+  "/var/lib/dpkg/info/$info.preinst" install </dev/null || { echo "goldsmith: the preinst script of $name failed"; exit 1; }
+done </run/goldsmith/preinst
+unset DPKG_ADMINDIR DPKG_ROOT DPKG_RUNNING_VERSION DPKG_MAINTSCRIPT_NAME DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT
+unset DPKG_MAINTSCRIPT_PACKAGE DPKG_MAINTSCRIPT_ARCH
+if [ -s /run/goldsmith/unpack ]; then
+  xargs -a /run/goldsmith/first dpkg --force-unsafe-io --force-confold --configure
+  xargs -a /run/goldsmith/unpack dpkg --force-unsafe-io --force-confold --unpack
+fi
+exec dpkg --force-unsafe-io --force-confold --configure --pending
+"""
+"""Runs in the tree: the preinst scripts, then what dpkg must unpack itself, then one configure."""
+
+
+def place_files(
+    packages: Sequence[Unpacked], target: Path, *, epoch: int, first: bool
+) -> tuple[Merge, Changes]:
+    """Make the tree of a group's files, and dpkg's file lists, at ``target`` (an empty directory).
+
+    Args:
+        packages: the group, in the order that decides overlaps (by name).
+        target: on the file system of the cache.
+        epoch: the time that directories and lists get.
+        first: whether this is the first group of a tree, which then gets the links of a merged /usr.
+    """
+    merge = plan_merge(packages)
+    directories = make_tree(merge, target)
+    if first:
+        make_aliases(target, ALWAYS_LINKED)
+    info = target / ADMIN.lstrip("/") / "info"
+    info.mkdir(parents=True, exist_ok=True)
+    refused = {unpacked.sha256 for unpacked in merge.refused}
+    for unpacked in packages:
+        if unpacked.sha256 in refused:
+            continue
+        name = unpacked.package.info_name
+        for member in unpacked.package.scripts - SKIPPED_CONTROL:
+            os.link(unpacked.control / member, info / f"{name}.{member}")
+        (info / f"{name}.list").write_text(dpkg.file_list(unpacked.package.entries))
+    entries = [*_packaged(merge), *_directories(directories, epoch), *_own(merge, target, info, epoch)]
+    for entry in sorted(entries, key=lambda e: e.path, reverse=True):
+        if entry.kind == "dir":
+            os.utime(f"{target}{entry.path}", (epoch, epoch))
+    return merge, Changes((), tuple(sorted(entries, key=lambda e: e.path)))
+
+
+def _directories(directories: Mapping[str, Entry], epoch: int) -> Iterable[TreeEntry]:
+    return [
+        TreeEntry(f"/{path}", "dir", e.mode, e.uid, e.gid, epoch) for path, e in directories.items() if path
+    ]
+
+
+def _own(merge: Merge, target: Path, info: Path, epoch: int) -> Iterable[TreeEntry]:
+    """What is in the tree besides packages' files: dpkg's files about them, the directories of these, and aliases."""
+    paths = sorted(info.iterdir())
+    paths += [
+        parent for parent in [info, *info.parents] if parent.is_relative_to(target) and parent != target
+    ]
+    paths += [target / name for name in ALIASES if os.path.islink(target / name)]
+    for path in paths:
+        where = f"/{path.relative_to(target)}"
+        if where.lstrip("/") in merge.directories:
+            continue
+        if path.suffix == ".list" or path.is_symlink():
+            os.utime(path, (epoch, epoch), follow_symlinks=False)
+        found = layers.describe(where, path, path.lstat(), epoch=epoch, started=float(1 << 62))
+        yield replace(found, link="", mtime=epoch if found.kind == "dir" else found.mtime)
+
+
+def _packaged(merge: Merge) -> Iterable[TreeEntry]:
+    """The packages' files as entries: all is known from when they were unpacked."""
+    shared: dict[str, dict[str, Entry]] = {}
+    for unpacked, entry in merge.files.values():
+        if unpacked.sha256 not in shared:
+            by_path = {e.path: e for e in unpacked.package.entries if e.kind == "file"}
+            shared[unpacked.sha256] = {
+                e.target: by_path[e.target] for e in unpacked.package.entries if e.kind == "hardlink"
+            }
+    for path, (unpacked, entry) in merge.files.items():
+        if entry.kind == "symlink":
+            yield TreeEntry(
+                f"/{path}", "symlink", 0o777, entry.uid, entry.gid, entry.mtime, target=entry.target
+            )
+            continue
+        source = shared[unpacked.sha256][entry.target] if entry.kind == "hardlink" else entry
+        yield TreeEntry(
+            path=f"/{path}",
+            kind="file",
+            mode=source.mode,
+            uid=source.uid,
+            gid=source.gid,
+            mtime=source.mtime,
+            size=source.size,
+            sha256=source.sha256,
+            xattrs=(("security.capability", source.capability),) if source.capability else (),
+            link=f"{unpacked.sha256}:{source.path}" if source.path in shared[unpacked.sha256] else "",
+        )
+
+
+def conffiles(unpacked: Unpacked) -> dict[str, str]:
+    """The MD5 (dpkg's own measure) of each configuration file of a package, by path."""
+    if "conffiles" not in unpacked.package.scripts:
+        return {}
+    found = {}
+    for line in (unpacked.control / "conffiles").read_text().splitlines():
+        path = line.strip()
+        if path.startswith("/"):
+            data = (unpacked.root / path.lstrip("/")).read_bytes()
+            found[path] = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return found
+
+
+def write_database(tree: Root, packages: Sequence[Unpacked], automatic: Iterable[str]) -> None:
+    """Tell dpkg and apt of packages whose files are in place.
+
+    Packages that were there before and have an interest in a new path get that trigger pending.
+
+    Args:
+        tree: the tree, mounted to be changed.
+        packages: those that were placed, not those that dpkg unpacks.
+        automatic: names of packages that nobody asked for by name; apt may remove them once nothing needs them.
+    """
+    first = not tree.exists(f"{ADMIN}/status")
+    if first:
+        _write_empty_database(tree)
+    stanzas = dpkg.parse_stanzas(tree.read_text(f"{ADMIN}/status"))
+    interests = _read_interests(tree)
+    paths = [real_path(e.path) for u in packages for e in u.package.entries if e.kind != "dir"]
+    pending = dpkg.fired(paths, interests)
+    for fields in stanzas:
+        names = pending.get(fields["Package"], [])
+        if names and fields["Status"] in {"install ok installed", "install ok triggers-pending"}:
+            fields["Status"] = "install ok triggers-pending"
+            old = fields.get("Triggers-Pending", "").split()
+            fields["Triggers-Pending"] = " ".join([*old, *(name for name in names if name not in old)])
+    text = dpkg.render_stanzas(stanzas)
+    new = "\n".join(dpkg.status_entry(u.package, conffiles(u)) for u in packages)
+    tree.write(
+        f"{ADMIN}/status", (text + ("\n" if text and new else "") + new).encode(errors="surrogateescape")
+    )
+    _write_interests(tree, packages, interests)
+    _write_automatic(tree, automatic, {u.package.name: u.package for u in packages})
+
+
+def _write_empty_database(tree: Root) -> None:
+    for name in ("info", "triggers", "updates", "alternatives", "parts"):
+        tree.mkdir(f"{ADMIN}/{name}", parents=True)
+    for name in ("status", "available", "diversions", "statoverride", "triggers/File", "triggers/Unincorp"):
+        tree.write(f"{ADMIN}/{name}", b"")
+    tree.write(f"{ADMIN}/info/format", b"1\n")
+
+
+def _read_interests(tree: Root) -> dict[str, list[str]]:
+    interests: dict[str, list[str]] = {}
+    for line in tree.read_text(f"{ADMIN}/triggers/File").splitlines():
+        path, _, package = line.rpartition(" ")
+        interests.setdefault(path, []).append(package)
+    return interests
+
+
+def _write_interests(tree: Root, packages: Sequence[Unpacked], files: dict[str, list[str]]) -> None:
+    explicit: dict[str, list[str]] = {}
+    for unpacked in packages:
+        if "triggers" not in unpacked.package.scripts:
+            continue
+        for trigger, how in dpkg.file_triggers(unpacked.package, (unpacked.control / "triggers").read_text()):
+            name = dpkg.interested(unpacked.package.info_name, how)
+            room = files if trigger.startswith("/") else explicit
+            if name not in room.setdefault(trigger, []):
+                room[trigger].append(name)
+    lines = [f"{path} {package}\n" for path in sorted(files) for package in files[path]]
+    tree.write(f"{ADMIN}/triggers/File", "".join(lines).encode())
+    for trigger, names in explicit.items():
+        tree.append(f"{ADMIN}/triggers/{trigger}", "".join(f"{name}\n" for name in names).encode())
+
+
+def _write_automatic(tree: Root, automatic: Iterable[str], packages: Mapping[str, Package]) -> None:
+    stanzas = [
+        f"Package: {name}\nArchitecture: {packages[name].fields['Architecture'].replace('all', 'amd64')}\nAuto-Installed: 1\n"
+        for name in sorted(automatic)
+        if name in packages
+    ]
+    path = "/var/lib/apt/extended_states"
+    if stanzas:
+        tree.mkdir("/var/lib/apt", parents=True)
+        old = tree.read_text(path) if tree.exists(path) else ""
+        tree.write(path, (old + ("\n" if old else "") + "\n".join(stanzas) + "\n").encode())
+
+
+def configure(
+    tree: Root,
+    sandbox: Sandbox,
+    placed: Sequence[Unpacked],
+    refused: Sequence[Unpacked],
+    *,
+    log: Path,
+    scratch: Path,
+) -> None:
+    """Run the maintainer scripts of a group: ``preinst`` of what was placed, then dpkg for the rest.
+
+    Args:
+        tree: the tree, its database written.
+        sandbox: where commands run in the tree.
+        placed: packages whose files are in place.
+        refused: packages that dpkg must unpack itself; their .debs are shown to it.
+        log: takes all that is printed.
+        scratch: a directory outside the tree for the driver's lists.
+
+    Raises:
+        StepFailed: a script failed; the log says which.
+    """
+    scripts = [p for p in dpkg.pre_dependency_order(u.package for u in placed) if "preinst" in p.scripts]
+    lines = "".join(f"{p.name} {p.fields['Architecture']} {p.info_name}\n" for p in scripts)
+    waiting = dependents([u.package for u in placed], [u.package for u in refused])
+    order = {p.name: number for number, p in enumerate(dpkg.pre_dependency_order(u.package for u in refused))}
+    lists = {
+        "preinst": lines,
+        "first": "".join(f"{u.package.info_name}\n" for u in placed if u.package.name not in waiting),
+        "unpack": "".join(
+            f"/run/goldsmith/debs/{u.sha256}.deb\n"
+            for u in sorted(refused, key=lambda u: order[u.package.name])
+        ),
+    }
+    scratch.mkdir(parents=True, exist_ok=True)
+    binds = list(sandbox.binds)
+    for name, text in lists.items():
+        (scratch / name).write_text(text)
+        binds.append(Bind(scratch / name, f"/run/goldsmith/{name}"))
+    binds += [Bind(u.deb, f"/run/goldsmith/debs/{u.sha256}.deb") for u in refused]
+    tree.write("/usr/sbin/policy-rc.d", b"#!/bin/sh\nexit 101\n", mode=0o755)
+    inside = Sandbox(
+        root=sandbox.root, binds=tuple(binds), environment={**sandbox.environment, **ENVIRONMENT}
+    )
+    inside.run(
+        ["/bin/sh", "-c", DRIVER],
+        log=log,
+        hint="the last lines name the package; its script decides what is missing",
+    )
+    tree.remove("/usr/sbin/policy-rc.d")
+
+
+def dependents(placed: Sequence[Package], refused: Sequence[Package]) -> set[str]:
+    """Names of placed packages that cannot be configured before the refused ones are: they depend on them."""
+    late = {package.name for package in refused}
+    for package in refused:
+        late |= {clause[0] for clause in dpkg.dependency_names(package.fields.get("Provides", ""))}
+    waiting: set[str] = set()
+    names = {package.name for package in placed}
+    changed = True
+    while changed:
+        changed = False
+        for package in placed:
+            if package.name in waiting:
+                continue
+            needs = dpkg.dependency_names(package.fields.get("Depends", "")) + dpkg.dependency_names(
+                package.fields.get("Pre-Depends", "")
+            )
+            if any(
+                set(clause) & (late | waiting) and not set(clause) & (names - waiting) for clause in needs
+            ):
+                waiting.add(package.name)
+                changed = True
+    return waiting
+
+
+def installed_notes(tree: Root) -> str:
+    """The packages of a tree that are not properly installed, as ``name status`` lines; empty when all is well."""
+    stanzas = dpkg.parse_stanzas(tree.read_text(f"{ADMIN}/status"))
+    return "".join(
+        f"{s['Package']} {s['Status']}\n" for s in stanzas if s["Status"] != "install ok installed"
+    )

@@ -1,0 +1,98 @@
+"""A tree: a root file system as entries with digests."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One path of a tree, and all that a disk keeps of it."""
+
+    path: str
+    """Absolute; the root itself is ``/``."""
+    kind: str
+    """``file``, ``dir``, ``symlink``, ``fifo`` or ``socket``."""
+    mode: int
+    """Permission bits."""
+    uid: int
+    gid: int
+    mtime: int
+    """Seconds since 1970."""
+    size: int = 0
+    """Bytes of a regular file."""
+    sha256: str = ""
+    """Of a regular file's bytes, in hexadecimal."""
+    target: str = ""
+    """Where a symbolic link points."""
+    xattrs: tuple[tuple[str, str], ...] = ()
+    """Extended attributes by name, sorted; values in hexadecimal."""
+    link: str = ""
+    """Files with the same text here are hard links to one another; empty for a file with one name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a layer does to the tree below it."""
+
+    removed: tuple[str, ...]
+    """Paths that are gone, with all below them; applied before ``entries``."""
+    entries: tuple[TreeEntry, ...]
+    """Paths that are new or different; parents before children."""
+
+
+def apply(tree: Mapping[str, TreeEntry], changes: Changes) -> dict[str, TreeEntry]:
+    """The tree after a layer: a new mapping of path → entry."""
+    result = dict(tree)
+    gone = tuple(changes.removed)
+    if gone:
+        prefixes = tuple(f"{path.rstrip('/')}/" for path in gone)
+        exact = set(gone)
+        result = {
+            path: entry
+            for path, entry in result.items()
+            if path not in exact and not path.startswith(prefixes)
+        }
+    for entry in changes.entries:
+        old = result.get(entry.path)
+        if old is not None and old.kind == "dir" and entry.kind != "dir":
+            below = f"{entry.path.rstrip('/')}/"
+            result = {path: kept for path, kept in result.items() if not path.startswith(below)}
+        result[entry.path] = entry
+    return result
+
+
+def rows(tree: Iterable[TreeEntry]) -> list[list[object]]:
+    """The tree as sorted rows for JSON; link groups are named by their first path, and groups of one dissolve."""
+    ordered = sorted(tree, key=lambda entry: entry.path)
+    first: dict[str, str] = {}
+    count: dict[str, int] = {}
+    for entry in ordered:
+        if entry.link:
+            first.setdefault(entry.link, entry.path)
+            count[entry.link] = count.get(entry.link, 0) + 1
+    return [
+        [
+            entry.path,
+            entry.kind,
+            entry.mode,
+            entry.uid,
+            entry.gid,
+            entry.mtime,
+            entry.size,
+            entry.sha256,
+            entry.target,
+            [list(pair) for pair in entry.xattrs],
+            first[entry.link] if entry.link and count[entry.link] > 1 else "",
+        ]
+        for entry in ordered
+    ]
+
+
+def tree_digest(tree: Iterable[TreeEntry]) -> str:
+    """``sha256:`` over the tree's rows, one JSON array a line."""
+    digest = hashlib.sha256()
+    for row in rows(tree):
+        digest.update(json.dumps(row, separators=(",", ":"), ensure_ascii=True).encode() + b"\n")
+    return f"sha256:{digest.hexdigest()}"
