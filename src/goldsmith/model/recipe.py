@@ -1,7 +1,6 @@
 """The recipe: what a person writes, read and checked.
 
-Field names are the YAML keys; where the two differ, ``Says(key=...)`` tells. Customizations use the names of
-Red Hat's blueprint where these make sense on Debian.
+Field names are the YAML keys; where the two differ, ``Says(key=...)`` tells.
 """
 
 from collections.abc import Mapping
@@ -9,14 +8,80 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from goldsmith.errors import Place
+from goldsmith.model.customizations import (
+    ABSOLUTE,
+    ABSOLUTE_WANTS,
+    CaCerts,
+    Customizations,
+    Directory,
+    File,
+    Firewall,
+    FirewallServices,
+    Group,
+    Kernel,
+    Locale,
+    Services,
+    Sshd,
+    SshKey,
+    Timezone,
+    User,
+)
 from goldsmith.model.said import Says
+
+__all__ = [
+    "ABSOLUTE",
+    "ABSOLUTE_WANTS",
+    "NAME",
+    "NAME_WANTS",
+    "Base",
+    "CaCerts",
+    "ComponentUse",
+    "CopyFrom",
+    "Customizations",
+    "Directory",
+    "DiskSpec",
+    "File",
+    "Firewall",
+    "FirewallServices",
+    "Group",
+    "Kernel",
+    "Locale",
+    "PackageRequest",
+    "Preamble",
+    "Recipe",
+    "Remove",
+    "Repository",
+    "Secret",
+    "Services",
+    "SshKey",
+    "Sshd",
+    "Stage",
+    "Timezone",
+    "User",
+]
 
 NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
 NAME_WANTS = "lower-case letters, digits, '.', '_' and '-', starting with a letter or digit"
-USER = r"[a-z_][a-z0-9_-]{0,31}"
-USER_WANTS = "a POSIX name: lower-case letters, digits, '_' and '-', at most 32"
-ABSOLUTE = r"/[^\0]*"
-ABSOLUTE_WANTS = "an absolute path"
+
+
+@dataclass(frozen=True, slots=True)
+class Preamble:
+    """Keys that are used up while a recipe is read: they say how its text comes together."""
+
+    include: Annotated[
+        tuple[str, ...],
+        Says(
+            "Recipe fragments, by paths from this file: lists are joined, maps merged, and this file wins.",
+            example="[common/ssh.yaml]",
+        ),
+    ] = ()
+    variables: Annotated[
+        Mapping[str, str],
+        Says(
+            "Texts for `${name}` in any value, with their defaults; `--set name=value` overrides, `$${` is a plain `${`.",
+            example="{port: 8080}",
+        ),
+    ] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,238 +210,25 @@ class CopyFrom:
 
 
 @dataclass(frozen=True, slots=True)
-class Timezone:
-    """The time zone, and who tells the time."""
-
-    timezone: Annotated[
-        str,
-        Says(
-            "A name of the tz database, as in `Europe/Berlin`.",
-            pattern=r"[A-Za-z0-9+_-]+(/[A-Za-z0-9+_-]+)*",
-            wants="a name of the tz database, as in Europe/Berlin",
-        ),
-    ] = "UTC"
-    ntpservers: Annotated[tuple[str, ...], Says("Time servers, for systemd-timesyncd or chrony.")] = ()
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Locale:
-    """Languages and the console keyboard."""
-
-    languages: Annotated[
-        tuple[str, ...], Says("Locales to generate, as in `de_DE.UTF-8`; the first is the default.")
-    ] = ()
-    keyboard: Annotated[
-        str,
-        Says(
-            "The console keyboard's layout, as in `de`.",
-            pattern=r"[a-z][a-z0-9_-]*",
-            wants="a layout's name, as in de",
-        ),
-    ] = ""
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A user account."""
-
-    name: Annotated[
-        str, Says("The login name; an account that exists is changed.", pattern=USER, wants=USER_WANTS)
-    ]
-    description: Annotated[
-        str, Says("The full name.", pattern=r"[^:\n]*", wants="a text without ':' and line breaks")
-    ] = ""
-    password: Annotated[
-        str,
-        Says("A crypt hash as it is, or a plain text, which is hashed with a salt derived from the plan."),
-    ] = ""
-    key: Annotated[
-        str, Says("An SSH public key.", pattern=r"\S+ \S+.*", wants="a line as in authorized_keys")
-    ] = ""
-    home: Annotated[
-        str, Says("The home directory; `/home/NAME` if left out.", pattern=ABSOLUTE, wants=ABSOLUTE_WANTS)
-    ] = ""
-    shell: Annotated[
-        str, Says("The login shell; `/bin/bash` if left out.", pattern=ABSOLUTE, wants=ABSOLUTE_WANTS)
-    ] = ""
-    groups: Annotated[tuple[str, ...], Says("Further groups, which must exist.")] = ()
-    uid: Annotated[
-        int | None, Says("The number; the next free one from 1000 if left out.", minimum=0, maximum=65533)
-    ] = None
-    gid: Annotated[int | None, Says("The number of the primary group.", minimum=0, maximum=65533)] = None
-    expiredate: Annotated[
-        int | None, Says("The day the account expires, in days since 1970-01-01.", minimum=0)
-    ] = None
-    force_password_reset: Annotated[bool, Says("Whether the first login must set a new password.")] = False
-    sudo: Annotated[bool, Says("Whether the user may do everything by `sudo`, without a password.")] = False
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A group."""
-
-    name: Annotated[str, Says("The group's name.", pattern=USER, wants=USER_WANTS)]
-    gid: Annotated[
-        int | None, Says("The number; the next free one from 1000 if left out.", minimum=0, maximum=65533)
-    ] = None
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SshKey:
-    """An SSH public key for a user that exists in the image."""
-
-    user: Annotated[str, Says("The login name.", pattern=USER, wants=USER_WANTS)]
-    key: Annotated[
-        str,
-        Says(
-            "The public key, a line as in `authorized_keys`.",
-            pattern=r"\S+ \S+.*",
-            wants="a line as in authorized_keys",
-        ),
-    ]
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """systemd units by their state at boot."""
-
-    enabled: Annotated[tuple[str, ...], Says("Units to enable; a name without a suffix is a service.")] = ()
-    disabled: Annotated[tuple[str, ...], Says("Units to disable.")] = ()
-    masked: Annotated[tuple[str, ...], Says("Units that must never start.")] = ()
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file in the image: its content here (`data`), or from a file beside the recipe (`source`)."""
-
-    path: Annotated[str, Says("Where it goes.", pattern=ABSOLUTE, wants=ABSOLUTE_WANTS)]
-    data: Annotated[str | None, Says("The content, as text.")] = None
-    source: Annotated[str | None, Says("A file beside the recipe; its bytes are the content.")] = None
-    mode: Annotated[int, Says("The permission bits in octal, as in `0644`.", scalar="mode")] = 0o644
-    user: Annotated[str, Says("The owner, a name or a number.")] = "root"
-    group: Annotated[str, Says("The group, a name or a number.")] = "root"
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """A directory in the image."""
-
-    path: Annotated[str, Says("Where it is.", pattern=ABSOLUTE, wants=ABSOLUTE_WANTS)]
-    mode: Annotated[int, Says("The permission bits in octal, as in `0755`.", scalar="mode")] = 0o755
-    user: Annotated[str, Says("The owner, a name or a number.")] = "root"
-    group: Annotated[str, Says("The group, a name or a number.")] = "root"
-    ensure_parents: Annotated[bool, Says("Whether missing parents are made too.")] = False
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """The kernel's command line."""
-
-    append: Annotated[
-        str, Says("Words added to the kernel's command line.", pattern=r"[^\n]*", wants="one line")
-    ] = ""
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class FirewallServices:
-    """Firewall openings by a service's name in `/etc/services`."""
-
-    enabled: Annotated[tuple[str, ...], Says("Services to let in.")] = ()
-    disabled: Annotated[tuple[str, ...], Says("Services to refuse, even if a port list names them.")] = ()
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Firewall:
-    """nftables: what is let in; all else is dropped, but for replies, loopback and ICMP."""
-
-    ports: Annotated[
-        tuple[str, ...],
-        Says("`PORT:PROTOCOL`, `FROM-TO:PROTOCOL` or a service's name.", example="[22:tcp, 30000-32767:udp]"),
-    ] = ()
-    services: Annotated[FirewallServices | None, Says("Openings by service name.")] = None
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class CaCerts:
-    """Certificate authorities that the image trusts."""
-
-    pem_certs: Annotated[tuple[str, ...], Says("Certificates in PEM, as text.")] = ()
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Sshd:
-    """Settings of the SSH server, in a drop-in of its own."""
-
-    password_authentication: Annotated[bool | None, Says("Whether passwords are accepted.")] = None
-    kbd_interactive_authentication: Annotated[
-        bool | None, Says("Whether keyboard-interactive login is accepted.")
-    ] = None
-    permit_root_login: Annotated[
-        str | None,
-        Says(
-            "Whether root may log in; `yes` and `no` are words here.",
-            choices=("yes", "no", "prohibit-password", "forced-commands-only"),
-        ),
-    ] = None
-    client_alive_interval: Annotated[
-        int | None, Says("Seconds of silence before the server asks whether the client is there.", minimum=0)
-    ] = None
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Customizations:
-    """What is set in the image after its packages are installed."""
-
-    hostname: Annotated[
-        str,
-        Says(
-            "The host name; without one, each machine gets its own.",
-            pattern=r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?",
-            wants="letters, digits, '-' and '.', at most 64",
-        ),
-    ] = ""
-    timezone: Annotated[Timezone | None, Says("The time zone and time servers.")] = None
-    locale: Annotated[Locale | None, Says("Languages and keyboard.")] = None
-    user: Annotated[tuple[User, ...], Says("User accounts.")] = ()
-    group: Annotated[tuple[Group, ...], Says("Groups.")] = ()
-    sshkey: Annotated[tuple[SshKey, ...], Says("SSH keys for accounts that exist.")] = ()
-    services: Annotated[Services | None, Says("Units to enable, disable and mask.")] = None
-    files: Annotated[tuple[File, ...], Says("Files.")] = ()
-    directories: Annotated[tuple[Directory, ...], Says("Directories.")] = ()
-    kernel: Annotated[Kernel | None, Says("The kernel's command line.")] = None
-    firewall: Annotated[Firewall | None, Says("nftables rules.")] = None
-    cacerts: Annotated[CaCerts | None, Says("Trusted certificate authorities.")] = None
-    sshd: Annotated[Sshd | None, Says("Settings of the SSH server.")] = None
-    sysctl: Annotated[Mapping[str, str], Says("Kernel parameters, in a drop-in of their own.")] = field(
-        default_factory=dict
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class DiskSpec:
     """The disk: its size, the root's file system, and how it boots."""
 
     size: Annotated[
         int | None,
         Says(
-            "The size in bytes, as in `10 GiB`; without it, `minimal`: what the files need, plus the headroom.",
+            "The size, as in `10 GiB` or in bytes; `minimal` is what the files need, plus the headroom.",
             scalar="size",
+            minimum=64 * 1024 * 1024,
+            maximum=64 * 1024**4,
+            example="10 GiB",
         ),
     ] = None
-    headroom: Annotated[int, Says("Free space on a minimal disk.", scalar="size")] = 256 * 1024 * 1024
+    headroom: Annotated[
+        int,
+        Says(
+            "Free space on a minimal disk.", scalar="size", minimum=0, maximum=64 * 1024**4, example="512 MiB"
+        ),
+    ] = 256 * 1024 * 1024
     root: Annotated[str, Says("The root's file system.", choices=("ext4", "erofs"))] = "ext4"
     boot: Annotated[str, Says("How it boots.", choices=("uefi", "bios", "both"))] = "both"
     where: Place | None = field(default=None, compare=False)
@@ -431,13 +283,21 @@ class Recipe:
     repositories: Annotated[tuple[Repository, ...], Says("Extra apt sources.")] = ()
     packages: Annotated[
         tuple[PackageRequest, ...],
-        Says("Packages: `name`, `name=version`, `name/suite`, or `-name` to forbid one.", scalar="package"),
+        Says(
+            "Packages: `name`, `name=version`, `name/suite`, or `-name` to forbid one.",
+            scalar="package",
+            example="[nginx, curl, -snapd]",
+        ),
     ] = ()
     recommends: Annotated[bool, Says("Whether recommended packages are installed too.")] = False
     secrets: Annotated[tuple[Secret, ...], Says("Build secrets, from the environment or files.")] = ()
     components: Annotated[
         tuple[ComponentUse, ...],
-        Says("Component documents to run; a bare path is enough.", scalar="component"),
+        Says(
+            "Component documents to run; a bare path is enough.",
+            scalar="component",
+            example="[components/agent.yml]",
+        ),
     ] = ()
     stages: Annotated[tuple[Stage, ...], Says("Build stages, whose packages never ship.")] = ()
     copy_from: Annotated[tuple[CopyFrom, ...], Says("What is copied out of build stages.")] = ()
