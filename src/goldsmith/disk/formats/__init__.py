@@ -1,0 +1,1 @@
+"""Formats that are made from a raw disk; a format is one file."""

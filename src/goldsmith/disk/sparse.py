@@ -1,0 +1,42 @@
+"""Files with holes: what of them is data, whatever the file system tells."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from goldsmith.effects.files import write_all
+
+
+def extents(descriptor: int, *, unit: int) -> Iterator[tuple[int, int]]:
+    """Ranges ``(start, end)`` of a file that may hold something else than zeros, in order.
+
+    Starts lie on multiples of ``unit``; ends too, but for the file's own end. A file system that knows no holes
+    gives one range.
+    """
+    size = os.fstat(descriptor).st_size
+    position = 0
+    while position < size:
+        try:
+            start = os.lseek(descriptor, position, os.SEEK_DATA)
+        except OSError:
+            return
+        end = os.lseek(descriptor, start, os.SEEK_HOLE)
+        start = max(position, start // unit * unit)
+        end = min(size, -(-end // unit) * unit)
+        yield start, end
+        position = end
+
+
+def chunks(descriptor: int, *, unit: int) -> Iterator[tuple[int, int]]:
+    """The same ranges, cut at every multiple of ``unit``; each chunk is one unit long, or shorter at the file's end."""
+    for start, end in extents(descriptor, unit=unit):
+        for position in range(start, end, unit):
+            yield position, min(position + unit, end)
+
+
+def copy_sparse(source: Path, descriptor: int, offset: int) -> None:
+    """Copy a file into another at an offset; holes are left out, so what lies there must be zeros."""
+    with source.open("rb") as stream:
+        for start, end in chunks(stream.fileno(), unit=1 << 20):
+            os.lseek(descriptor, offset + start, os.SEEK_SET)
+            write_all(descriptor, os.pread(stream.fileno(), end - start, start))
