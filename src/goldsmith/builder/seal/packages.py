@@ -1,0 +1,40 @@
+"""Families of traces: what package managers and their scripts leave."""
+
+from goldsmith.builder.seal.operation import Operation, rows
+
+PACKAGES = (
+    Operation("apt-lists", "Indices of the mirror that built the image.", ("/var/lib/apt/lists/**",), files_only=True),
+    Operation("apt-cache", "Downloaded packages and apt's own caches.", ("/var/cache/apt/**",), files_only=True),
+    *rows(
+        ("apt-state", "When apt last ran, and on what.",
+            ("/var/lib/apt/periodic/*", "/var/lib/apt/daily_lock", "/var/lib/apt/listchanges*", "/var/lib/apt/cdroms.list*", "/var/lib/apt/mirrors/**",
+             "/var/lib/update-notifier/*", "/var/lib/unattended-upgrades/*", "/var/lib/command-not-found/*")),
+        ("apt-proxy", "Proxies and credentials of the place where the image was built.",
+            ("/etc/apt/apt.conf.d/*proxy*", "/etc/apt/auth.conf")),
+        ("dpkg-backups", "Older states of dpkg's records.",
+            ("/var/lib/dpkg/*-old", "/var/lib/dpkg/available", "/var/backups/*", "/var/lib/dpkg/triggers/*.new",
+             "/var/lib/dpkg/updates/*", "/var/lib/dpkg/parts/*")),
+        ("debconf-backups", "Older answers, and passwords that were asked for.",
+            ("/var/cache/debconf/*-old", "/var/cache/debconf/passwords.dat", "/var/cache/debconf/tmp.ci/*")),
+        ("ucf-backups", "Older states of ucf's records.",
+            ("/var/lib/ucf/hashfile.*", "/var/lib/ucf/registry.*", "/var/lib/ucf/cache/*.old")),
+        ("dnf-state", "Caches, ids and history of RPM's tools.",
+            ("/var/cache/dnf/*", "/var/cache/yum/*", "/var/cache/libdnf5/*", "/var/lib/dnf/*", "/var/lib/yum/uuid", "/var/lib/yum/history/*",
+             "/var/lib/rpm/__db.*", "/var/cache/zypp/*", "/etc/pki/consumer/*", "/etc/pki/entitlement/*", "/etc/sysconfig/rhn/systemid",
+             "/root/.rpmdb")),
+        ("password-backups", "Older account files.",
+            ("/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-",
+             "/etc/passwd.lock", "/etc/shadow.lock", "/etc/group.lock", "/etc/gshadow.lock")),
+        ("locks", "Lock files; whoever needs one makes it.",
+            ("/etc/.pwd.lock", "/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/triggers/Lock",
+             "/var/lib/apt/extended_states.lock")),
+        ("backup-files", "Copies that editors and package scripts leave.",
+            ("/etc/**/*~", "/etc/**/*.bak", "/etc/**/*.dpkg-old", "/etc/**/*.dpkg-dist", "/etc/**/*.dpkg-new",
+             "/etc/**/*.dpkg-tmp", "/etc/**/*.dpkg-bak", "/etc/**/*.ucf-old", "/etc/**/*.ucf-dist", "/etc/**/*.sw?", "/root/**/*~", "/root/**/*.bak",
+             "/srv/**/*~", "/srv/**/*.bak")),
+        ("boot-stamps", "When systemd last noted an update.", ("/etc/.updated", "/var/.updated")),
+        ("build-marks", "Files that only make sense while building.",
+            ("/usr/sbin/policy-rc.d", "/.dockerenv", "/run/.containerenv", "/var/lib/dpkg/cmethopt",
+             "/etc/dpkg/dpkg.cfg.d/*unsafe-io*")),
+    ),
+)  # fmt: skip
