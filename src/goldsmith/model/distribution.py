@@ -31,8 +31,10 @@ class Distribution:
     """Its suites by code name."""
     components: tuple[str, ...]
     """The archive's components that are used by default."""
+    aliases: tuple[str, ...]
+    """Further suite names by which a host's sources show that an address is this distribution's."""
     security_directory: str
-    """The security archive's last path part; it stands beside the main archive's on most mirrors."""
+    """The security archive's last path part, beside the main archive's; empty where it is the main archive."""
     keyrings: tuple[str, ...]
     """Paths of the archive's keyring on a host, the best first."""
     keyring_package: str
@@ -87,6 +89,7 @@ DISTRIBUTIONS: Mapping[str, Distribution] = MappingProxyType(
                 }
             ),
             components=("main",),
+            aliases=("stable", "testing", "unstable", "oldstable", "bullseye", "duke"),
             security_directory="debian-security",
             keyrings=(
                 "/usr/share/keyrings/debian-archive-keyring.pgp",
@@ -106,7 +109,8 @@ DISTRIBUTIONS: Mapping[str, Distribution] = MappingProxyType(
                 }
             ),
             components=("main", "universe"),
-            security_directory="ubuntu",
+            aliases=("focal", "plucky", "questing", "resolute"),
+            security_directory="",
             keyrings=("/usr/share/keyrings/ubuntu-archive-keyring.gpg",),
             keyring_package="ubuntu-keyring",
             kernels=MappingProxyType({"amd64": "linux-image-virtual"}),
