@@ -3,11 +3,11 @@
 from goldsmith.builder.seal.operation import Operation, rows
 
 PACKAGES = (
-    Operation("apt-lists", "Indices of the mirror that built the image.", ("/var/lib/apt/lists/**",), files_only=True),
+    Operation("apt-lists", "Indices of the mirror that built the image.", ("/var/lib/apt/lists/**", "/var/lib/apt/mirrors/**"), files_only=True),
     Operation("apt-cache", "Downloaded packages and apt's own caches.", ("/var/cache/apt/**",), files_only=True),
     *rows(
         ("apt-state", "When apt last ran, and on what.",
-            ("/var/lib/apt/periodic/*", "/var/lib/apt/daily_lock", "/var/lib/apt/listchanges*", "/var/lib/apt/cdroms.list*", "/var/lib/apt/mirrors/**",
+            ("/var/lib/apt/periodic/*", "/var/lib/apt/daily_lock", "/var/lib/apt/listchanges*", "/var/lib/apt/cdroms.list*",
              "/var/lib/update-notifier/*", "/var/lib/unattended-upgrades/*", "/var/lib/command-not-found/*")),
         ("apt-proxy", "Proxies and credentials of the place where the image was built.",
             ("/etc/apt/apt.conf.d/*proxy*", "/etc/apt/auth.conf")),

@@ -1,0 +1,1 @@
+"""What every image gets, whatever its recipe says: one file for each, called from ``apply.py``."""
