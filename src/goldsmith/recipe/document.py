@@ -299,6 +299,11 @@ def _scalar(event: yaml.ScalarEvent, place: Place) -> Node:
     # The two parsers name the plain style differently: '' and None.
     if event.tag is not None or event.style:
         return Node("str", place, raw, raw, quoted=True)
+    return plain_scalar(raw, place)
+
+
+def plain_scalar(raw: str, place: Place) -> Node:
+    """An unquoted text as the scalar it is."""
     kind, value = _core(raw)
     return Node(kind, place, value, raw)
 
