@@ -1,0 +1,41 @@
+"""MoveFile and MoveFolder."""
+
+import errno
+from collections.abc import Mapping
+
+from goldsmith.builder.components.given import flag, word
+from goldsmith.builder.components.paths import copy_file, copy_folder, pairs, refuse_existing
+from goldsmith.effects.root import Root
+from goldsmith.model.component import Inputs
+
+
+def move_files(inputs: Inputs, root: Root) -> Mapping[str, str]:
+    """Files, as they are."""
+    for source, destination in pairs(
+        root, word(inputs, "source"), word(inputs, "destination"), folders=False
+    ):
+        if not flag(inputs, "overwrite"):
+            refuse_existing(root, destination)
+        try:
+            root.rename(source, destination)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            copy_file(root, source, destination)
+            root.remove(source)
+    return {}
+
+
+def move_folders(inputs: Inputs, root: Root) -> Mapping[str, str]:
+    """Folders with all that is in them; into a folder that exists, files of the same name are replaced."""
+    for source, destination in pairs(root, word(inputs, "source"), word(inputs, "destination"), folders=True):
+        if not flag(inputs, "overwrite"):
+            refuse_existing(root, destination)
+        try:
+            root.rename(source, destination)
+        except OSError as error:
+            if error.errno not in {errno.EXDEV, errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+            copy_folder(root, source, destination)
+            root.remove(source)
+    return {}

@@ -1,0 +1,105 @@
+"""Whether every ``{{ reference }}`` of a document can have a value, as far as the document shows."""
+
+from collections.abc import Iterator
+
+from goldsmith.errors import InputError, Place
+from goldsmith.model.action import ACTIONS
+from goldsmith.model.component import Condition, Counting, Document, Listing, Logic, Step
+from goldsmith.recipe.component_nodes import nearest, wrong
+from goldsmith.recipe.component_values import Chain, references
+
+
+def check_references(document: Document) -> None:
+    """Check all references, in the order in which the steps run.
+
+    Raises:
+        InputError: a reference names a variable, phase, step, input or output that is not there, or not yet.
+    """
+    variables = [parameter.name for parameter in document.parameters]
+    variables += [constant.name for constant in document.constants]
+    done: dict[str, dict[str, Step]] = {}
+    for phase in document.phases:
+        steps: dict[str, Step] = {}
+        for step in phase.steps:
+            for text, may_chain, place in _texts(step):
+                for shown, target in references(text):
+                    if isinstance(target, str):
+                        _check_variable(shown, target, variables, place)
+                    elif not may_chain:
+                        raise wrong(
+                            place,
+                            f"{shown} stands in a 'for' loop, which cannot use the values of other steps",
+                            "use forEach with 'list', or a parameter",
+                        )
+                    else:
+                        _check_chain(shown, target, document, {**done, phase.name: steps}, place)
+            steps[step.name] = step
+        done[phase.name] = steps
+
+
+def _texts(step: Step) -> Iterator[tuple[str, bool, Place]]:
+    """Every text of a step that may hold references, and whether steps may be among them."""
+    place = step.where or Place("")
+    if step.loop is not None:
+        over = step.loop.over
+        where = step.loop.where or place
+        if isinstance(over, Counting):
+            yield from ((text, False, where) for text in (over.start, over.end, over.update_by))
+        else:
+            values = over.values if isinstance(over, Listing) else (over.text,)
+            yield from ((text, True, where) for text in values)
+    for inputs in step.inputs:
+        for value in inputs.values():
+            yield from ((text, True, place) for text in ([value] if isinstance(value, str) else value))
+    conditions = step.asserted + ((step.condition.condition,) if step.condition else ())
+    for condition in conditions:
+        yield from ((text, True, where) for text, where in _condition_texts(condition))
+
+
+def _condition_texts(condition: Condition) -> Iterator[tuple[str, Place]]:
+    if isinstance(condition, Logic):
+        for part in condition.parts:
+            yield from _condition_texts(part)
+        return
+    where = condition.where or Place("")
+    yield condition.operand, where
+    if condition.value is not None:
+        yield condition.value, where
+
+
+def _check_variable(shown: str, name: str, variables: list[str], place: Place) -> None:
+    if name not in variables:
+        raise wrong(place, f"{shown} names no parameter or constant", nearest(name, variables))
+
+
+def _check_chain(
+    shown: str, chain: Chain, document: Document, done: dict[str, dict[str, Step]], place: Place
+) -> None:
+    phases = [phase.name for phase in document.phases]
+    if chain.phase not in phases:
+        raise wrong(place, f"{shown} names no phase of this document", nearest(chain.phase, phases))
+    names = [step.name for phase in document.phases if phase.name == chain.phase for step in phase.steps]
+    if chain.step not in names:
+        raise wrong(place, f"{shown} names no step of phase {chain.phase!r}", nearest(chain.step, names))
+    step = done.get(chain.phase, {}).get(chain.step)
+    if step is None:
+        raise wrong(place, f"{shown} names a step that has not run yet", "move that step before this one")
+    problem = _lacks(shown, chain, step)
+    if problem is not None:
+        message, hint = problem
+        raise InputError(message, hint=hint, where=place)
+
+
+def _lacks(shown: str, chain: Chain, step: Step) -> tuple[str, str] | None:
+    """Why a step cannot have the value that is asked of it, or None."""
+    row = ACTIONS[step.action]
+    names = list(row.outputs) if chain.side == "outputs" else [one.name for one in row.inputs]
+    if chain.field not in names:
+        kind = chain.side.removesuffix("s")
+        return f"{shown}: {step.action} has no {kind} {chain.field!r}", nearest(chain.field, names)
+    if chain.set >= len(step.inputs):
+        return (
+            f"{shown}: step {step.name!r} has {len(step.inputs)} sets of inputs, and sets count from 0",
+            f"use an index below {len(step.inputs)}",
+        )
+    return None
