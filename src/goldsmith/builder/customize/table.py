@@ -1,6 +1,6 @@
 """Every customization, in the order they are applied; listings, tests and the build use this table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,8 @@ class Customization:
     """Whether a recipe asks for it."""
     apply: Callable[[Customizations, Means], None]
     """Does it; raises InputError where the recipe and the tree do not fit together."""
+    is_lengthy: bool = False
+    """Whether it takes seconds; the builder gives such rows a step of their own, so that a file's change is quick."""
 
 
 def _hostname(asked: Customizations, means: Means) -> None:
@@ -119,15 +121,19 @@ def _services(asked: Customizations, means: Means) -> None:
 
 
 CUSTOMIZATIONS = (
-    Customization("hostname", "The host name.", lambda asked: bool(asked.hostname), _hostname),
-    Customization(
-        "timezone", "The time zone and time servers.", lambda asked: asked.timezone is not None, _timezone
-    ),
     Customization(
         "locale",
         "Languages.",
         lambda asked: asked.locale is not None and bool(asked.locale.languages),
         _locale,
+        is_lengthy=True,
+    ),
+    Customization(
+        "cacerts",
+        "Trusted authorities.",
+        lambda asked: asked.cacerts is not None and bool(asked.cacerts.pem_certs),
+        _cacerts,
+        is_lengthy=True,
     ),
     Customization(
         "keyboard",
@@ -135,11 +141,9 @@ CUSTOMIZATIONS = (
         lambda asked: asked.locale is not None and bool(asked.locale.keyboard),
         _keyboard,
     ),
+    Customization("hostname", "The host name.", lambda asked: bool(asked.hostname), _hostname),
     Customization(
-        "cacerts",
-        "Trusted authorities.",
-        lambda asked: bool(asked.cacerts and asked.cacerts.pem_certs),
-        _cacerts,
+        "timezone", "The time zone and time servers.", lambda asked: asked.timezone is not None, _timezone
     ),
     Customization("group", "Groups.", lambda asked: bool(asked.group), _group),
     Customization("user", "User accounts and homes.", lambda asked: bool(asked.user), _user),
@@ -160,7 +164,14 @@ CUSTOMIZATIONS = (
 
 
 def apply_all(
-    customizations: Customizations, tree: Root, *, run: RunInTree, directory: Path, seed: str, epoch: int
+    customizations: Customizations,
+    tree: Root,
+    *,
+    run: RunInTree,
+    directory: Path,
+    seed: str,
+    epoch: int,
+    rows: Sequence[Customization] = CUSTOMIZATIONS,
 ) -> None:
     """Set in the tree what the recipe's customizations ask for; the kernel's command line is the disk's matter.
 
@@ -171,12 +182,13 @@ def apply_all(
         directory: where the recipe's relative paths start.
         seed: what salts of passwords are derived from; equal plans give an equal seed.
         epoch: the build's time, in seconds since 1970.
+        rows: those to apply, where a step applies some and another the rest.
 
     Raises:
         InputError: the recipe asks for what the tree does not have; ``where`` says at which place.
         StepFailed: a program of the tree failed.
     """
     means = Means(tree, run, directory, seed, epoch)
-    for row in CUSTOMIZATIONS:
+    for row in rows:
         if row.applies(customizations):
             row.apply(customizations, means)

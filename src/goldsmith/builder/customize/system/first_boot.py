@@ -4,7 +4,11 @@ A machine-id of ``uninitialized`` makes systemd ask for locale, time zone and ro
 ever, and enable every unit that presets name, which on Debian means nearly all.
 """
 
-from goldsmith.builder.customize.run_in_tree import RunInTree
+import stat
+from collections.abc import Set as AbstractSet
+
+from goldsmith.builder.customize.services import SUFFIXES, UNIT_DIRECTORIES
+from goldsmith.builder.match import find
 from goldsmith.effects.root import Root
 
 WIZARD = "/usr/lib/systemd/system/systemd-firstboot.service"
@@ -18,6 +22,7 @@ StandardInput=null
 StandardOutput=journal
 StandardError=journal
 """
+LINKS = "/etc/systemd/system"
 PRESETS = "/etc/systemd/system-preset/00-goldsmith.preset"
 
 
@@ -28,27 +33,49 @@ def silence_wizard(tree: Root) -> None:
         tree.write(WIZARD_DROP_IN, WIZARD_TEXT.encode())
 
 
-def keep_unit_states(tree: Root, *, run: RunInTree) -> None:
+def keep_unit_states(tree: Root) -> None:
     """Write presets by which the first boot enables nothing that is disabled now.
 
     To be called when nothing will enable or disable units any more. Only units that exist are named: a package
     that is installed on the machine later is enabled as usual.
     """
-    if not tree.exists("/usr/bin/systemctl"):
-        return
     tree.remove(PRESETS)
-    listed = run(["systemctl", "list-unit-files", "--no-legend", "--no-pager", "--state=disabled"]).text
-    text = render_presets(listed)
+    text = render_presets(disabled_units(tree))
     if text:
         tree.mkdir(PRESETS.rsplit("/", 1)[0], parents=True)
         tree.write(PRESETS, text.encode())
 
 
-def render_presets(listed: str) -> str:
-    """The preset file for what ``systemctl list-unit-files`` printed: unit, state, preset; empty if not needed."""
-    rows = [line.split() for line in listed.splitlines()]
-    units = sorted(row[0] for row in rows if row[1:] == ["disabled", "enabled"])
+def disabled_units(tree: Root) -> frozenset[str]:
+    """The units that can be enabled, and to which no link in ``/etc/systemd/system`` leads."""
+    linked: set[str] = set()
+    for match in find(tree, f"{LINKS}/**"):
+        if not match.is_directory and stat.S_ISLNK(tree.lstat(match.path).st_mode):
+            linked |= {match.path.rsplit("/", 1)[1], tree.readlink(match.path).rsplit("/", 1)[-1]}
+    units = set()
+    for directory in UNIT_DIRECTORIES:
+        for match in find(tree, f"{directory}/*.*"):
+            name = match.path.rsplit("/", 1)[1]
+            regular = stat.S_ISREG(tree.lstat(match.path).st_mode)
+            if (
+                regular
+                and name.endswith(SUFFIXES)
+                and name not in linked
+                and can_be_enabled(tree.read_text(match.path))
+            ):
+                units.add(name)
+    return frozenset(units)
+
+
+def can_be_enabled(unit: str) -> bool:
+    """Whether a unit file's text has an ``[Install]`` section with a line in it."""
+    _, _, section = f"\n{unit}".partition("\n[Install]")
+    return any("=" in line and not line.startswith(("#", ";")) for line in section.splitlines())
+
+
+def render_presets(units: AbstractSet[str]) -> str:
+    """The preset file that leaves these units disabled; empty if there is none."""
     if not units:
         return ""
-    lines = "".join(f"disable {unit}\n" for unit in units)
+    lines = "".join(f"disable {unit}\n" for unit in sorted(units))
     return f"# Written by goldsmith: what the image has disabled stays so on the first boot.\n{lines}"
