@@ -13,7 +13,27 @@ from goldsmith.errors import InputError, Place, StepFailed
 from goldsmith.model.recipe import Remove
 
 PROTECTED = frozenset(
-    ["/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/var", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/sbin", "/usr/share", "/usr/local", "/usr/lib/systemd", "/etc/systemd", "/etc/ssh", "/etc/apt", "/var/lib", "/var/lib/dpkg", "/var/lib/dpkg/info", "/var/lib/dpkg/status", "/var/log", "/var/cache", "/var/tmp", "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/fstab", "/etc/os-release", "/usr/lib/os-release"]
+    (
+        *(
+            "/",
+            "/bin",
+            "/boot",
+            "/dev",
+            "/etc",
+            "/home",
+            "/lib",
+            "/lib32",
+            "/lib64",
+            "/libx32",
+            "/opt",
+            "/proc",
+        ),
+        *("/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/var", "/var/tmp"),  # noqa: S108 - the tree's
+        *("/usr/bin", "/usr/lib", "/usr/lib64", "/usr/sbin", "/usr/share", "/usr/local", "/usr/lib/systemd"),
+        *("/etc/systemd", "/etc/ssh", "/etc/apt", "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/fstab"),
+        *("/etc/os-release", "/usr/lib/os-release", "/var/cache", "/var/lib", "/var/log"),
+        *("/var/lib/dpkg", "/var/lib/dpkg/info", "/var/lib/dpkg/status"),
+    )
 )
 """Without these there is no system; to remove what is in a directory, the pattern says so (``/var/log/*``)."""
 DOCUMENTATION = (
@@ -86,7 +106,7 @@ def purge(tree: Root, packages: Sequence[str], *, run: RunInTree, where: Place |
 
 def needed_by(output: str) -> tuple[str, ...]:
     """What dpkg says of dependencies, one ``A depends on B`` each; also that a package is essential."""
-    depends = re.findall(r"^ (\S+) ((?:pre-)?depends) on (\S+?)\.?$", output, re.MULTILINE)
+    depends = re.findall(r"^ (\S+) ((?:pre-)?depends) on (\S+?)(?: \(.*\))?\.?$", output, re.MULTILINE)
     essential = re.findall(
         r"error processing package (\S+) \(--purge\):\n\s+this is an? (essential|protected)", output
     )
