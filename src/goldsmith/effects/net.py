@@ -8,62 +8,24 @@ Rules:
 """
 
 import base64
-import errno
-import fcntl
-import hashlib
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
+from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
 
 from goldsmith.effects import clock, files
+from goldsmith.effects.access import Access, Progress, Proxies, no_progress, shown
+from goldsmith.effects.part import CHUNK, Part, Refused, Wanted, part_path, unfinished
 from goldsmith.errors import GoldsmithError, InputError, NetworkError, NoSpace
 
-CHUNK = 256 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 OK, PARTIAL, RANGE_NOT_SATISFIABLE, TOO_MANY_REQUESTS, SERVER_ERROR = 200, 206, 416, 429, 500
 SCHEMES = ("http", "https")
-
-
-@dataclass(frozen=True, slots=True)
-class Proxies:
-    """Which proxies are used where a server has none of its own."""
-
-    http: str = ""
-    """The proxy for http addresses."""
-    https: str = ""
-    """The proxy for https addresses."""
-    bypass: str = ""
-    """Hosts that are reached directly, as in ``no_proxy``."""
-
-    def for_address(self, url: str) -> str:
-        """The proxy for an address; empty for none."""
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        with_port = f"{host}:{parts.port}" if parts.port else host
-        if self.bypass and proxy_bypass_environment(with_port, {"no": self.bypass}):
-            return ""
-        return self.https if parts.scheme == "https" else self.http
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How one server is reached."""
-
-    proxy: str = ""
-    """A proxy for this server only; empty for the general ones, ``DIRECT`` for none."""
-    ca: Path | None = None
-    """A PEM file with the authority that signs the server's certificate."""
-    credentials: str = field(default="", repr=False)
-    """``user:password``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +51,6 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A file to download."""
-
-    url: str
-    """Where it is: ``http``, ``https`` or ``file``."""
-    path: Path
-    """Where it goes."""
-    digests: Mapping[str, str]
-    """What it must hash to: hashlib's name of an algorithm to hexadecimal digits; may be empty."""
-    size: int | None = None
-    """Its size in bytes, if known."""
-    access: Access = field(default_factory=Access)
-    """How its server is reached."""
-
-
-@dataclass(frozen=True, slots=True)
 class Got:
     """A file that was downloaded and verified."""
 
@@ -116,35 +62,12 @@ class Got:
     """Its SHA-256 in hexadecimal."""
 
 
-class Progress(Protocol):
-    """Is told how far a download is."""
-
-    def __call__(self, done: int, total: int) -> None:
-        """``done`` of ``total`` bytes are here; ``total`` counts known sizes only. Called from one thread."""
-
-
-def no_progress(done: int, total: int) -> None:
-    """Tell nobody."""
-
-
-class Refused(Exception):
-    """One try failed; ``reason`` is for the message, ``final`` where another try cannot help."""
-
-    def __init__(self, reason: str, *, final: bool = False, status: int = 0) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.final = final
-        self.status = status
-
-
 class NotThere(NetworkError):
-    """The server says that it does not have the file."""
+    """The server says that it does not have the file at ``url``."""
 
-
-def shown(url: str) -> str:
-    """An address without user and password."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    def __init__(self, message: str, *, hint: str, url: str) -> None:
+        super().__init__(message, hint=hint)
+        self.url = url
 
 
 def download(
@@ -258,8 +181,8 @@ class _Crew:
         raise AssertionError("the last try returns or raises")
 
     def _try(self, item: Wanted, tell: Callable[[int], None]) -> Got:
-        with _partial(item.path) as descriptor:
-            part = _Part(descriptor, item, tell, self.limits.body)
+        with unfinished(item.path) as descriptor:
+            part = Part(descriptor, item, tell, self.limits.body)
             try:
                 if urlsplit(item.url).scheme == "file":
                     _copy(item, part)
@@ -269,10 +192,10 @@ class _Crew:
             except Refused:
                 tell(-part.told)
                 raise
-            os.replace(_part_path(item.path), item.path)
+            os.replace(part_path(item.path), item.path)
             return Got(item, part.size, part.sha256)
 
-    def _receive(self, item: Wanted, part: "_Part") -> None:
+    def _receive(self, item: Wanted, part: Part) -> None:
         if item.size is not None and part.size == item.size:
             return
         try:
@@ -304,7 +227,7 @@ class _Crew:
             headers |= _authorization(item, url)
             response = self._pool(item.access, url).request(
                 "GET",
-                _without_user(url),
+                shown(url),
                 headers=headers,
                 redirect=False,
                 retries=False,
@@ -318,7 +241,7 @@ class _Crew:
             url = _redirected(url, response.headers.get("Location", ""))
         raise Refused(f"more than {self.limits.redirects} redirects", final=True)
 
-    def _read(self, response: urllib3.BaseHTTPResponse, part: "_Part") -> None:
+    def _read(self, response: urllib3.BaseHTTPResponse, part: Part) -> None:
         since, count = clock.monotonic(), 0
         while True:
             # read1 returns what is there: a server that drips cannot hold the clock back.
@@ -360,100 +283,11 @@ def _make_pool(proxy: str, ca: Path | None) -> urllib3.PoolManager:
         pair = f"{unquote(user)}:{unquote(urlsplit(address).password or '')}"
         headers = urllib3.make_headers(proxy_basic_auth=pair)
     return urllib3.ProxyManager(
-        _without_user(address), num_pools=32, maxsize=16, ca_certs=ca_certs, proxy_headers=headers
+        shown(address), num_pools=32, maxsize=16, ca_certs=ca_certs, proxy_headers=headers
     )
 
 
-class _Part:
-    """The file that is being written: its size so far, its digests, and the rule that it never grows too large."""
-
-    def __init__(self, descriptor: int, item: Wanted, tell: Callable[[int], None], limit: int) -> None:
-        self.descriptor = descriptor
-        self.item = item
-        self.told = 0
-        self._tell = tell
-        self._limit = item.size if item.size is not None else limit
-        self._start()
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        while block := os.read(descriptor, CHUNK):
-            self._count(block)
-        if self.size > self._limit:
-            self.empty()
-
-    def _start(self) -> None:
-        self.size = 0
-        self._hashes = {name: hashlib.new(name) for name in {"sha256", *self.item.digests}}
-
-    def _count(self, block: bytes) -> None:
-        self.size += len(block)
-        for value in self._hashes.values():
-            value.update(block)
-        self.told += len(block)
-        self._tell(len(block))
-
-    def add(self, block: bytes) -> None:
-        """Append bytes that a server sent."""
-        if self.size + len(block) > self._limit:
-            self.empty()
-            raise Refused(f"the server sends more than {self._limit} bytes")
-        try:
-            files.write_all(self.descriptor, block)
-        except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise NoSpace(
-                    f"no space left while writing {self.item.path}",
-                    hint="free some space there and try again; the download goes on where it stopped",
-                ) from error
-            raise
-        self._count(block)
-
-    def empty(self) -> None:
-        """Start anew."""
-        os.ftruncate(self.descriptor, 0)
-        os.lseek(self.descriptor, 0, os.SEEK_SET)
-        self._tell(-self.told)
-        self.told = 0
-        self._start()
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of what is here."""
-        return self._hashes["sha256"].hexdigest()
-
-    def check(self) -> None:
-        """Whether the file is whole and what it should be."""
-        if self.item.size is not None and self.size < self.item.size:
-            raise Refused(f"the server sent {self.size} of {self.item.size} bytes")
-        for name, digest in self.item.digests.items():
-            found = self._hashes[name].hexdigest()
-            if found != digest.lower():
-                self.empty()
-                raise Refused(f"its {name} is {found}, and not {digest.lower()}")
-
-
-def _part_path(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
-
-
-@contextmanager
-def _partial(path: Path) -> Iterator[int]:
-    """The unfinished file of ``path``, held by this thread alone, among all processes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    name = _part_path(path)
-    while True:
-        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # Another process may have finished this file while we waited: then the name is gone, or another's.
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.stat(name), os.fstat(descriptor)):
-                    yield descriptor
-                    return
-        finally:
-            os.close(descriptor)
-
-
-def _copy(item: Wanted, part: _Part) -> None:
+def _copy(item: Wanted, part: Part) -> None:
     source = unquote(urlsplit(item.url).path)
     part.empty()
     try:
@@ -476,10 +310,6 @@ def _authorization(item: Wanted, url: str) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"} if pair else {}
 
 
-def _without_user(url: str) -> str:
-    return shown(url)
-
-
 def _redirected(url: str, location: str) -> str:
     target = urljoin(url, location)
     old, new = urlsplit(url).scheme, urlsplit(target).scheme
@@ -488,7 +318,7 @@ def _redirected(url: str, location: str) -> str:
     return target
 
 
-def _check_range(response: urllib3.BaseHTTPResponse, part: _Part) -> None:
+def _check_range(response: urllib3.BaseHTTPResponse, part: Part) -> None:
     said = response.headers.get("Content-Range", "")
     if not said.startswith(f"bytes {part.size}-"):
         part.empty()
@@ -520,10 +350,18 @@ def _error(item: Wanted, refused: Refused, tries: int) -> GoldsmithError:
     address = shown(item.url)
     if refused.status in {404, 410}:
         return NotThere(
-            f"{address!r} is not there: {refused.reason}", hint="check the address, or use another mirror"
+            f"{address!r} is not there: {refused.reason}",
+            hint="check the address, or use another mirror",
+            url=item.url,
         )
     times = "" if refused.final else f" ({tries} tries)"
     return NetworkError(
         f"cannot download {address!r}: {refused.reason}{times}",
         hint="check the network and proxy settings, or use another mirror",
     )
+
+
+def keep(got: Got, path: Path) -> None:
+    """Move a downloaded file to another name of the same file system, as its digest says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(got.wanted.path, path)

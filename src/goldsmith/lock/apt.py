@@ -128,10 +128,12 @@ def solve(root: AptRoot, ask: Ask) -> tuple[Chosen, ...]:
     """
     _write_state(root, ask)
     options = ["-o", f"APT::Install-Recommends={str(ask.recommends).lower()}"]
-    command = ["apt-get", "install", "--print-uris", "-qq", "-y", "--no-remove", *options]
-    words = [*essential_pattern(ask), *(str(request) for request in ask.wanted)]
-    done = run([*command, "--", *words], env=root.environment, check=False)
+    command = ["apt-get", "install", "--print-uris", "-y", "--no-remove", *options]
+    words = ["--", *essential_pattern(ask), *(str(request) for request in ask.wanted)]
+    done = run([*command, "-qq", *words], env=root.environment, check=False)
     if done.code != 0:
+        # Quietly, apt does not say why.
+        done = run([*command, "-q", *words], env=root.environment, check=False)
         raise solve_error(_printed(done.stdout, done.stderr), package_names(root), ask.where)
     lines = LINE.findall(done.text)
     if len(lines) != sum(line.startswith("'") for line in done.text.splitlines()):

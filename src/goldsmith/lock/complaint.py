@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from goldsmith.effects.net import shown
+from goldsmith.effects.access import shown
 from goldsmith.errors import (
     GoldsmithError,
     InputError,

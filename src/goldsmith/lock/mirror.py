@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from goldsmith.effects.net import Proxies
+from goldsmith.effects.access import Proxies
 from goldsmith.effects.process import run
 from goldsmith.errors import MissingTool, Place, StepFailed, Unavailable, UsageError
 from goldsmith.model.distribution import Distribution
@@ -100,11 +100,16 @@ def find_mirror(
             return Mirror(main, security, origin, proxies, check)
     main, security = host_mirror(distribution, read_sources(host.sources))
     if not main:
-        raise Unavailable(
-            f"no package mirror for {distribution.name} is configured",
-            hint="set GOLDSMITH_MIRROR=URI (or 'MAIN-URI SECURITY-URI'), or `mirror:` in the recipe, or use --mirror URI",
-        )
+        raise no_mirror(distribution.name)
     return Mirror(main, security, "the host's apt", proxies, check)
+
+
+def no_mirror(distribution: str) -> Unavailable:
+    """The error where a mirror is needed and none is known."""
+    return Unavailable(
+        f"no package mirror for {distribution} is configured",
+        hint="set GOLDSMITH_MIRROR=URI (or 'MAIN-URI SECURITY-URI'), or `mirror:` in the recipe, or use --mirror URI",
+    )
 
 
 def parse_mirror(

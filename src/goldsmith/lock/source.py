@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from goldsmith.effects.net import Access
+from goldsmith.effects.access import Access
 from goldsmith.errors import InputError, Unavailable, UsageError
 from goldsmith.lock.mirror import Mirror
 from goldsmith.model.distribution import DISTRIBUTIONS, Distribution

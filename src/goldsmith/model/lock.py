@@ -31,9 +31,13 @@ class LockedPackage:
         int,
         Says("Packages are installed group by group: 1 boots, 2 is the rest, later ones were added later."),
     ] = 1
-    reason: Annotated[str, Says("Who wants it.", choices=("recipe", "dependency", "goldsmith"))] = (
-        "dependency"
-    )
+    reason: Annotated[
+        str,
+        Says(
+            "Who wants it: `base` ones are on every system of the distribution.",
+            choices=("recipe", "dependency", "goldsmith", "base"),
+        ),
+    ] = "dependency"
 
 
 @dataclass(frozen=True, slots=True)
