@@ -79,7 +79,7 @@ modprobe -q overlay
 mkdir -p /run/goldsmith/lower /run/goldsmith/memory
 mount -t tmpfs -o mode=0755,size=50% goldsmith /run/goldsmith/memory || panic "no memory for the root"
 mkdir /run/goldsmith/memory/upper /run/goldsmith/memory/work
-mount --move "$rootmnt" /run/goldsmith/lower || panic "the root cannot be moved"
+mount -n -o move "$rootmnt" /run/goldsmith/lower || panic "the root cannot be moved"
 mount -t overlay -o lowerdir=/run/goldsmith/lower,upperdir=/run/goldsmith/memory/upper,workdir=/run/goldsmith/memory/work \\
   goldsmith "$rootmnt" || panic "the root cannot be made writable"
 """

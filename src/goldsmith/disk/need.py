@@ -53,7 +53,7 @@ def measure(tree: Path) -> TreeNeed:
     Errors are ``OSError`` with the path.
     """
     seen: set[tuple[int, int]] = set()
-    inodes, blocks, boot = 1, 0, 0
+    inodes, blocks = 1, 0
     pending = [str(tree)]
     while pending:
         directory = pending.pop()

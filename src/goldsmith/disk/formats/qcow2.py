@@ -57,14 +57,14 @@ class Piece:
     """Whether they are."""
 
 
-def write_qcow2(raw: Path, output: Path, *, jobs: int = 2, level: int = 1) -> str:
+def write_qcow2(raw: Path, output: Path, *, jobs: int = 2, level: int = 3) -> str:
     """Write a raw disk as qcow2 and return the SHA-256 of the new file, in hexadecimal.
 
     Args:
         raw: the disk; its size is a multiple of 512.
         output: the file to write; an existing one is replaced. It is not durable yet when this returns.
         jobs: threads that compress.
-        level: zstd's level, 1 to 19; each above 1 costs much time for little.
+        level: zstd's level, 1 to 19; above 3 each costs much time for little.
     """
     size = raw.stat().st_size
     tables = Tables(size)
@@ -156,8 +156,8 @@ class Tables:
         total = before + blocks + self._refcount_clusters
         self._counts.extend([1] * (total - len(self._counts)))
         self._refcounts_at = (before + blocks) * CLUSTER
-        table = array("Q", [(before + block) * CLUSTER for block in range(blocks)])
-        return body + padded(big_endian(self._counts)) + padded(big_endian(table))
+        places = array("Q", [(before + block) * CLUSTER for block in range(blocks)])
+        return body + padded(big_endian(self._counts)) + padded(big_endian(places))
 
     def header(self) -> bytes:
         """The header, once ``finish`` has decided where the tables are."""
