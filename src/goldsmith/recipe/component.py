@@ -63,7 +63,7 @@ def parse_component(source: str, file: str) -> Document:
         path=file,
         text=source,
     )
-    check_references(document)
+    check_references(document, node)
     return document
 
 

@@ -1,5 +1,6 @@
 """Reading conditions (``if``, ``Assert``) and loops."""
 
+import re
 from typing import Literal
 
 from goldsmith.model.action import COMPARISONS
@@ -102,12 +103,25 @@ def read_condition(node: Node, what: str, *, extra: tuple[str, ...] = (), depth:
         raise wrong(second.place, f"{row.name!r} takes no 'value'", "remove it")
     if row.operands > 1 and second is None:
         raise wrong(operator.place, f"{row.name!r} needs a 'value'", "add 'value:' beside it")
+    if row.name == "patternMatches" and second is not None and not has_reference(second.raw):
+        _check_pattern(second)
     return Comparison(
         row.name,
         text(operand, f"{row.name!r}"),
         text(second, "'value'") if second else None,
         operator.place,
     )
+
+
+def _check_pattern(node: Node) -> None:
+    try:
+        re.compile(text(node, "'value'"))
+    except (re.error, OverflowError, RecursionError) as error:
+        raise wrong(
+            node.place,
+            f"the pattern {node.raw!r} is no regular expression: {error}",
+            "escape special characters with '\\'",
+        ) from error
 
 
 def _logic(operator: Node, operand: Node, depth: int) -> Logic:

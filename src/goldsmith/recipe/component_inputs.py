@@ -53,16 +53,23 @@ class Check:
     holds: Callable[[str], bool]
     wants: str
     """The rest of ``must be ...``."""
+    hint: str = "write it so, or use a variable that holds it"
+    """What to do."""
 
 
 CHECKS: Mapping[Kind, Check] = {
     "path": Check(_good_path, "a path"),
-    "url": Check(_good_url, "an http or https address"),
-    "bool": Check(lambda value: value.lower() in {"true", "false"}, "true or false"),
+    "url": Check(_good_url, "an http or https address", "other kinds of addresses are not downloaded"),
+    "bool": Check(
+        lambda value: value.lower() in {"true", "false"},
+        "true or false",
+        "'yes', 'no', 0 and 1 are texts here",
+    ),
     "count": Check(lambda value: re.fullmatch(r"\d{1,9}", value) is not None, "a whole number from 0"),
     "mode": Check(
         lambda value: re.fullmatch(r"0?[0-7]{3,4}", value) is not None,
         "permission bits in octal, as in 0644",
+        "write three or four digits from 0 to 7",
     ),
     "encoding": Check(
         lambda value: codec(value) is not None, "utf8, utf16, utf16-LE, utf16-BE, utf32, utf32-LE or utf32-BE"
@@ -160,7 +167,7 @@ def _value(row: Input, node: Node) -> Value:
     if not has_reference(value):
         problem = mistake(row, value)
         if problem:
-            raise wrong(node.place, problem, "write one of these, or a variable that holds one")
+            raise wrong(node.place, problem, CHECKS[row.kind].hint)
     return value
 
 

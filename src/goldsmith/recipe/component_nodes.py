@@ -65,7 +65,7 @@ def items(node: Node, what: str, *, empty: bool = False) -> tuple[Node, ...]:
             node.place, f"{what} must be a list, not {shown(node)}", "write '- ' before each of its values"
         )
     if not node.items and not empty:
-        raise wrong(node.place, f"{what} is an empty list", "add a value, or remove the key")
+        raise wrong(node.place, f"there is nothing in {what}", "add a value, or remove the key")
     return node.items
 
 
@@ -93,8 +93,9 @@ def choice(node: Node, what: str, choices: Sequence[str]) -> str:
     """
     word = text(node, what)
     if word not in choices:
+        one_of = "one of " if len(choices) > 1 else ""
         raise wrong(
-            node.place, f"{what} must be one of {', '.join(choices)}, not {word!r}", nearest(word, choices)
+            node.place, f"{what} must be {one_of}{', '.join(choices)}, not {word!r}", nearest(word, choices)
         )
     return word
 

@@ -7,10 +7,15 @@ from goldsmith.model.action import ACTIONS
 from goldsmith.model.component import Condition, Counting, Document, Listing, Logic, Step
 from goldsmith.recipe.component_nodes import nearest, wrong
 from goldsmith.recipe.component_values import Chain, references
+from goldsmith.recipe.document import Node
 
 
-def check_references(document: Document) -> None:
+def check_references(document: Document, node: Node) -> None:
     """Check all references, in the order in which the steps run.
+
+    Args:
+        document: what was read.
+        node: what it was read from, for the places.
 
     Raises:
         InputError: a reference names a variable, phase, step, input or output that is not there, or not yet.
@@ -18,10 +23,12 @@ def check_references(document: Document) -> None:
     variables = [parameter.name for parameter in document.parameters]
     variables += [constant.name for constant in document.constants]
     done: dict[str, dict[str, Step]] = {}
-    for phase in document.phases:
-        steps: dict[str, Step] = {}
-        for step in phase.steps:
-            for text, may_chain, place in _texts(step):
+    for phase, phase_node in zip(document.phases, _items(node, "phases"), strict=True):
+        steps = done.setdefault(phase.name, {})
+        for step, step_node in zip(phase.steps, _items(phase_node, "steps"), strict=True):
+            places = dict(_scalars(step_node))
+            for text, may_chain in _texts(step):
+                place = places.get(text, step_node.place)
                 for shown, target in references(text):
                     if isinstance(target, str):
                         _check_variable(shown, target, variables, place)
@@ -32,39 +39,48 @@ def check_references(document: Document) -> None:
                             "use forEach with 'list', or a parameter",
                         )
                     else:
-                        _check_chain(shown, target, document, {**done, phase.name: steps}, place)
+                        _check_chain(shown, target, document, done, place)
             steps[step.name] = step
-        done[phase.name] = steps
 
 
-def _texts(step: Step) -> Iterator[tuple[str, bool, Place]]:
+def _items(node: Node, key: str) -> tuple[Node, ...]:
+    found = node.get(key)
+    return found.items if found else ()
+
+
+def _scalars(node: Node) -> Iterator[tuple[str, Place]]:
+    """Every text of a node and its place, the last first, so that a dictionary keeps the first."""
+    for _, value in reversed(node.entries):
+        yield from _scalars(value)
+    for item in reversed(node.items):
+        yield from _scalars(item)
+    if node.kind not in {"list", "map"}:
+        yield node.raw, node.place
+
+
+def _texts(step: Step) -> Iterator[tuple[str, bool]]:
     """Every text of a step that may hold references, and whether steps may be among them."""
-    place = step.where or Place("")
     if step.loop is not None:
         over = step.loop.over
-        where = step.loop.where or place
         if isinstance(over, Counting):
-            yield from ((text, False, where) for text in (over.start, over.end, over.update_by))
+            yield from ((text, False) for text in (over.start, over.end, over.update_by))
         else:
-            values = over.values if isinstance(over, Listing) else (over.text,)
-            yield from ((text, True, where) for text in values)
+            yield from ((text, True) for text in (over.values if isinstance(over, Listing) else (over.text,)))
     for inputs in step.inputs:
         for value in inputs.values():
-            yield from ((text, True, place) for text in ([value] if isinstance(value, str) else value))
-    conditions = step.asserted + ((step.condition.condition,) if step.condition else ())
-    for condition in conditions:
-        yield from ((text, True, where) for text, where in _condition_texts(condition))
+            yield from ((text, True) for text in ([value] if isinstance(value, str) else value))
+    for condition in step.asserted + ((step.condition.condition,) if step.condition else ()):
+        yield from ((text, True) for text in _condition_texts(condition))
 
 
-def _condition_texts(condition: Condition) -> Iterator[tuple[str, Place]]:
+def _condition_texts(condition: Condition) -> Iterator[str]:
     if isinstance(condition, Logic):
         for part in condition.parts:
             yield from _condition_texts(part)
         return
-    where = condition.where or Place("")
-    yield condition.operand, where
+    yield condition.operand
     if condition.value is not None:
-        yield condition.value, where
+        yield condition.value
 
 
 def _check_variable(shown: str, name: str, variables: list[str], place: Place) -> None:
@@ -99,7 +115,7 @@ def _lacks(shown: str, chain: Chain, step: Step) -> tuple[str, str] | None:
         return f"{shown}: {step.action} has no {kind} {chain.field!r}", nearest(chain.field, names)
     if chain.set >= len(step.inputs):
         return (
-            f"{shown}: step {step.name!r} has {len(step.inputs)} sets of inputs, and sets count from 0",
-            f"use an index below {len(step.inputs)}",
+            f"{shown}: the last set of inputs of step {step.name!r} is [{len(step.inputs) - 1}]",
+            "sets of inputs count from 0",
         )
     return None
