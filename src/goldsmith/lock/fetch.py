@@ -31,7 +31,7 @@ class Origins:
     """The recipe's extra repositories."""
     directory: Path = field(default_factory=Path)
     """Where the recipe's relative paths start."""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The environment's variables, for credentials."""
 
 
