@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from goldsmith.builder import layers
-from goldsmith.builder.layers import Layer
+from goldsmith.builder.layers import Layer, aside
 from goldsmith.effects import clock
 from goldsmith.model.plan import Step
 from goldsmith.store.home import Home
@@ -48,7 +48,7 @@ def execute(
     *,
     home: Home,
     jobs: int,
-    fresh: bool,
+    fresh: str = "",
     listener: Listener,
 ) -> list[Ran]:
     """Run all steps, in parallel where they do not stand on each other.
@@ -59,7 +59,7 @@ def execute(
         actions: by step name; called with the key and the layers below, gives the layer.
         home: where layers are kept.
         jobs: how many steps may run at once.
-        fresh: run every step even if its layer is there.
+        fresh: if not empty, every step runs even if its layer is there, and its result is kept aside under this name.
         listener: is told.
 
     Returns:
@@ -78,7 +78,8 @@ def execute(
         found = None if fresh else layers.load(home, key)
         if found is None:
             listener.step_started(step.name)
-            layer = actions[step.name](key, [done[name].layer for name in step.below])
+            own = aside(key, fresh) if fresh else key
+            layer = actions[step.name](own, [done[name].layer for name in step.below])
         else:
             layer = found
         seconds = clock.monotonic() - start

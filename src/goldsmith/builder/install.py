@@ -14,6 +14,8 @@ from pathlib import Path
 
 from goldsmith.builder import dpkg, layers
 from goldsmith.builder.debs import Unpacked
+from goldsmith.builder.deferred import INITRAMFS, TOOLS, asked, catch_up, deferring
+from goldsmith.builder.layers import Layer
 from goldsmith.builder.merge import ALIASES, Merge, make_aliases, make_tree, plan_merge, real_path
 from goldsmith.effects.root import Root
 from goldsmith.effects.sandbox import Bind, Sandbox
@@ -27,10 +29,9 @@ ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",
     "DEBCONF_NONINTERACTIVE_SEEN": "true",
     "SYSTEMD_OFFLINE": "1",
-    "INITRD": "No",
     "PYTHONHASHSEED": "0",
 }
-"""What maintainer scripts see. ``INITRD=No``: the kernel's hook leaves the initramfs to a step of its own."""
+"""What maintainer scripts see."""
 
 DRIVER = """
 set -e
@@ -53,7 +54,7 @@ exec dpkg --force-unsafe-io --force-confold --configure --pending
 
 
 def place_files(
-    packages: Sequence[Unpacked], target: Path, *, epoch: int, first: bool
+    packages: Sequence[Unpacked], target: Path, *, epoch: int, first: bool, taken: Sequence[Unpacked] = ()
 ) -> tuple[Merge, Changes]:
     """Make the tree of a group's files, and dpkg's file lists, at ``target`` (an empty directory).
 
@@ -62,8 +63,10 @@ def place_files(
         target: on the file system of the cache.
         epoch: the time that directories and lists get.
         first: whether this is the first group of a tree, which then gets the links of a merged /usr.
+        taken: packages of earlier groups, whose files stay theirs.
     """
-    merge = plan_merge(packages)
+    owned = {real_path(e.path) for u in taken for e in u.package.entries if e.kind != "dir"}
+    merge = plan_merge(packages, owned)
     directories = make_tree(merge, target)
     if first:
         make_aliases(target, ALWAYS_LINKED)
@@ -135,6 +138,25 @@ def _packaged(merge: Merge) -> Iterable[TreeEntry]:
             xattrs=(("security.capability", source.capability),) if source.capability else (),
             link=f"{unpacked.sha256}:{source.path}" if source.path in shared[unpacked.sha256] else "",
         )
+
+
+def restore_directories(tree: Root, below: Sequence[Layer]) -> None:
+    """Give directories back the mode and owner that scripts of earlier groups gave them.
+
+    A group's layer of files brings its directories as its packages have them; dpkg leaves a directory that exists
+    as it is.
+    """
+    earlier: dict[str, TreeEntry] = {}
+    for layer in below[:-1]:
+        earlier.update({entry.path: entry for entry in layer.changes.entries if entry.kind == "dir"})
+    for entry in below[-1].changes.entries:
+        old = earlier.get(entry.path)
+        if old is None or entry.kind != "dir":
+            continue
+        if (old.uid, old.gid) != (entry.uid, entry.gid):
+            tree.chown(entry.path, old.uid, old.gid)
+        if old.mode != entry.mode:
+            tree.chmod(entry.path, old.mode)
 
 
 def conffiles(unpacked: Unpacked) -> dict[str, str]:
@@ -235,7 +257,7 @@ def configure(
     *,
     log: Path,
     scratch: Path,
-) -> None:
+) -> bool:
     """Run the maintainer scripts of a group: ``preinst`` of what was placed, then dpkg for the rest.
 
     Args:
@@ -245,6 +267,9 @@ def configure(
         refused: packages that dpkg must unpack itself; their .debs are shown to it.
         log: takes all that is printed.
         scratch: a directory outside the tree for the driver's lists.
+
+    Returns:
+        Whether a package asked for a new initramfs.
 
     Raises:
         StepFailed: a script failed; the log says which.
@@ -268,15 +293,13 @@ def configure(
         binds.append(Bind(scratch / name, f"/run/goldsmith/{name}"))
     binds += [Bind(u.deb, f"/run/goldsmith/debs/{u.sha256}.deb") for u in refused]
     tree.write("/usr/sbin/policy-rc.d", b"#!/bin/sh\nexit 101\n", mode=0o755)
-    inside = Sandbox(
-        root=sandbox.root, binds=tuple(binds), environment={**sandbox.environment, **ENVIRONMENT}
-    )
-    inside.run(
-        ["/bin/sh", "-c", DRIVER],
-        log=log,
-        hint="the last lines name the package; its script decides what is missing",
-    )
+    bare = Sandbox(root=sandbox.root, binds=tuple(binds), environment={**sandbox.environment, **ENVIRONMENT})
+    inside = deferring(bare, tree, scratch, TOOLS)
+    hint = "the last lines name the package; its script decides what is missing"
+    inside.run(["/bin/sh", "-c", DRIVER], log=log, hint=hint)
+    catch_up(inside, scratch, TOOLS, log=log)
     tree.remove("/usr/sbin/policy-rc.d")
+    return asked(scratch, INITRAMFS)
 
 
 def dependents(placed: Sequence[Package], refused: Sequence[Package]) -> set[str]:

@@ -48,6 +48,11 @@ def place(home: Home, key: str) -> Path:
     return room(home) / key.removeprefix("sha256:")
 
 
+def aside(key: str, build: str) -> str:
+    """The key under which a step's fresh result is kept while its build runs."""
+    return f"{key}-{build}"
+
+
 def boot_id() -> str:
     """The id of this run of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -1,8 +1,9 @@
 """Decide the steps of a build. Pure: recipe, lock and digests of files in, a plan out.
 
 The order of a tree: per package group ``place`` and ``configure``; the ``initramfs`` stands on the first group only,
-so that it is made while later groups are configured; then what is copied out of stages, the components, the
-customizations, removal, and ``finish`` (boot files, seal).
+so that it is made while later groups are configured; then what is copied out of stages, accounts (which components
+may need), the components, all other customizations (so that the recipe has the last word), removal, and ``finish``
+(boot files, seal).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,9 @@ VERSIONS = {
     "configure": 1,
     "initramfs": 1,
     "copy": 1,
+    "accounts": 1,
     "component": 1,
+    "validate": 1,
     "customize": 1,
     "remove": 1,
     "finish": 1,
@@ -36,6 +39,8 @@ class Contents:
     """Digest of the tools lock."""
     sources: Mapping[str, str]
     """SHA-256 of each apt source and key that the image keeps, by path in the image."""
+    validating: frozenset[str] = frozenset()
+    """The components that have a ``validate`` phase, by path as the recipe names them."""
 
 
 def groups(packages: Sequence[LockedPackage]) -> list[tuple[int, list[LockedPackage]]]:
@@ -52,10 +57,13 @@ def plan_build(recipe: Recipe, lock: Lock, contents: Contents) -> Plan:
         prefix = f"stage {stage.name}: "
         below = _install(steps, locked.packages, lock, prefix, initramfs=False)
         _components(steps, below, stage.components, lock, contents, prefix)
+        _components(steps, below, stage.components, lock, contents, prefix, "validate")
     below = _install(steps, lock.packages, lock, "", initramfs=True, spec=plain(recipe.disk))
     _copies(steps, below, recipe)
+    _add(steps, below, "accounts", "accounts", _accounts_facts(recipe, lock))
     _components(steps, below, recipe.components, lock, contents, "")
     _add(steps, below, "customize", "customize", _customize_facts(recipe, lock, contents))
+    _components(steps, below, recipe.components, lock, contents, "", "validate")
     if recipe.remove.packages or recipe.remove.paths or recipe.remove.docs or recipe.remove.locales:
         languages = recipe.customizations.locale.languages if recipe.customizations.locale else ()
         facts = {"epoch": lock.epoch, "remove": plain(recipe.remove), "languages": plain(languages)}
@@ -128,8 +136,11 @@ def _components(
     lock: Lock,
     contents: Contents,
     prefix: str,
+    kind: str = "component",
 ) -> None:
     for number, use in enumerate(uses, start=1):
+        if kind == "validate" and use.path not in contents.validating:
+            continue
         facts = {
             "path": use.path,
             "content": contents.files[use.path],
@@ -139,7 +150,20 @@ def _components(
             "downloads": [plain(download) for download in lock.downloads],
             "epoch": lock.epoch,
         }
-        _add(steps, below, f"{prefix}component {number} {use.path}", "component", facts)
+        _add(steps, below, f"{prefix}{kind} {number} {use.path}", kind, facts)
+
+
+def _accounts_facts(recipe: Recipe, lock: Lock) -> Mapping[str, object]:
+    asked = recipe.customizations
+    return {
+        "name": recipe.name,
+        "user": plain(asked.user),
+        "group": plain(asked.group),
+        "sshkey": plain(asked.sshkey),
+        "cacerts": plain(asked.cacerts),
+        "languages": plain(asked.locale.languages if asked.locale else ()),
+        "epoch": lock.epoch,
+    }
 
 
 def _customize_facts(recipe: Recipe, lock: Lock, contents: Contents) -> Mapping[str, object]:

@@ -1,0 +1,68 @@
+"""The last step of a tree: boot files, a new initramfs if one was asked for, and the seal."""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from goldsmith.builder import initramfs
+from goldsmith.builder.actions import Ground
+from goldsmith.builder.customize.declared import declared_paths
+from goldsmith.builder.customize.system import first_boot
+from goldsmith.builder.seal.run import prove, seal
+from goldsmith.builder.workshop import Workshop
+from goldsmith.effects.sandbox import Sandbox
+from goldsmith.errors import CheckFailed
+from goldsmith.model.recipe import Customizations
+
+INITRAMFS_INPUTS = (
+    "/etc/initramfs-tools/",
+    "/etc/modules",
+    "/etc/modprobe.d/",
+    "/usr/share/initramfs-tools/",
+)
+"""What the initramfs is made of and a later step may change."""
+FIRST_GROUP = 2
+"""Its two layers, files and configuration, are what the initramfs was made from."""
+
+
+def finish(
+    ground: Ground, shop: Workshop, *, boot: Mapping[str, bytes], customizations: Customizations
+) -> None:
+    """Make the tree ready for the disk.
+
+    Args:
+        ground: the tree with everything in it.
+        shop: the build.
+        boot: files to write, by path.
+        customizations: what the recipe declares stays.
+
+    Raises:
+        CheckFailed: something that makes this build unique could not be removed.
+    """
+    tree = ground.tree
+    for path, data in boot.items():
+        tree.mkdir(str(PurePosixPath(path).parent), parents=True)
+        tree.write(path, data, mode=0o644)
+    if wants_initramfs(ground):
+        initramfs.make(tree, Sandbox(root=tree.directory), epoch=shop.epoch, log=shop.log)
+    first_boot.keep_unit_states(tree)
+    declared = declared_paths(customizations, tree)
+    sealed = seal(tree, declared=declared)
+    left = prove(tree, declared=declared)
+    if left:
+        found = ", ".join(f"{residue.path} ({residue.operation})" for residue in left[:5])
+        raise CheckFailed(
+            f"the tree is not sealed: {found}", hint="report this as a bug of goldsmith; the recipe is fine"
+        )
+    ground.notes["sealed"] = {item.operation: list(item.removed) for item in sealed if item.removed}
+
+
+def wants_initramfs(ground: Ground) -> bool:
+    """Whether a step after the first group asked for an initramfs, or changed what it is made of."""
+    return any(
+        layer.notes.get("initramfs")
+        or any(
+            entry.kind != "dir" and entry.path.startswith(INITRAMFS_INPUTS) for entry in layer.changes.entries
+        )
+        for layer in ground.below[FIRST_GROUP:]
+        if not any(entry.path.startswith("/boot/initrd.img-") for entry in layer.changes.entries)
+    )

@@ -1,0 +1,50 @@
+"""``--no-cache``: layers made anew beside those that are there, compared with them, and put in their places."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+
+from goldsmith.builder import layers
+from goldsmith.builder.execute import Ran
+from goldsmith.builder.layers import Layer
+from goldsmith.model.tree import rows
+from goldsmith.store.home import Home
+
+
+def adopt(home: Home, ran: Sequence[Ran]) -> list[str]:
+    """Put the fresh layers of a build in their places.
+
+    Where a layer of the same key is there with the same changes, the old one stays: other builds may stand on it.
+
+    Returns:
+        The names of steps whose fresh result differs from the old one.
+    """
+    different = []
+    for step in ran:
+        old = layers.load(home, step.key)
+        fresh = layers.place(home, step.layer.key)
+        if step.layer.key == step.key:
+            continue
+        if old is not None and same(old, step.layer):
+            shutil.rmtree(fresh, ignore_errors=True)
+            continue
+        if old is not None:
+            different.append(step.name)
+            layers.drop(home, step.key)
+        target = layers.place(home, step.key)
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.rename(target)
+    return different
+
+
+def same(one: Layer, other: Layer) -> bool:
+    """Whether two layers change a tree in the same way."""
+    return one.changes.removed == other.changes.removed and rows(one.changes.entries) == rows(
+        other.changes.entries
+    )
+
+
+def moved(step: Ran, home: Home) -> Ran:
+    """The step with its layer at its final place."""
+    layer = replace(step.layer, key=step.key, tree=layers.place(home, step.key) / "tree")
+    return replace(step, layer=layer)

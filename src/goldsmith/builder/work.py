@@ -1,0 +1,137 @@
+"""Bind the steps of a plan to what they work with: packages, component documents, settings."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from goldsmith.builder import actions
+from goldsmith.builder.actions import Ground, in_tree
+from goldsmith.builder.component_steps import run_phase
+from goldsmith.builder.customize.system.apply import apply_system
+from goldsmith.builder.customize.table import CUSTOMIZATIONS, Means
+from goldsmith.builder.debs import Unpacked
+from goldsmith.builder.execute import Action
+from goldsmith.builder.finish import finish
+from goldsmith.builder.inputs import Inputs
+from goldsmith.builder.plan import groups
+from goldsmith.builder.remove import remove
+from goldsmith.builder.workshop import Workshop
+from goldsmith.disk.bootloader import boot_files, initramfs_files
+from goldsmith.disk.layout import plan_layout
+from goldsmith.model.disk import TreeNeed
+from goldsmith.model.lock import Lock, LockedPackage
+from goldsmith.model.plan import Plan, Step
+from goldsmith.model.recipe import ComponentUse
+
+ACCOUNTS = frozenset({"locale", "cacerts", "group", "user", "sshkey"})
+"""The customizations that components may need; they come before them."""
+ROOMY = TreeNeed(inodes=1000, blocks=1 << 14)
+"""Any size does: boot files name identities, and these do not depend on sizes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the steps of a build are made from."""
+
+    inputs: Inputs
+    lock: Lock
+    unpacked: Mapping[str, Unpacked]
+    """Unpacked packages by the SHA-256 of their .debs."""
+    downloads: Mapping[str, Path]
+    """The lock's downloads, by address."""
+    secrets: Mapping[str, Path]
+    """A file for each build secret."""
+
+
+def bind(plan: Plan, shop: Workshop, material: Material) -> dict[str, Action]:
+    """An action for each step of the plan."""
+    return {step.name: _action(step, shop, material) for step in plan.steps}
+
+
+def _action(step: Step, shop: Workshop, material: Material) -> Action:
+    recipe, lock = material.inputs.recipe, material.lock
+    if step.kind in {"place", "configure"}:
+        return _install(step, shop, material)
+    if step.kind == "initramfs":
+        return actions.make_initramfs(shop, initramfs_files(recipe.disk.root))
+    if step.kind == "copy":
+        number = int(step.name.split()[1])
+        wanted = recipe.copy_from[number - 1]
+        depth = sum(name.startswith(f"stage {wanted.stage}: ") for name in step.below)
+        return actions.copy(shop, wanted, depth)
+    if step.kind in {"component", "validate"}:
+        return _component(step, shop, material)
+    if step.kind == "accounts":
+        return in_tree(shop, lambda ground: _customize(ground, shop, material, accounts=True))
+    if step.kind == "customize":
+        return in_tree(shop, lambda ground: _customize(ground, shop, material, accounts=False))
+    if step.kind == "remove":
+        return in_tree(shop, lambda ground: _remove(ground, material))
+    assert step.kind == "finish", step.kind
+    layout = plan_layout(recipe.disk, name=recipe.name, architecture=lock.architecture, need=ROOMY)
+    append = recipe.customizations.kernel.append if recipe.customizations.kernel else ""
+    boot = boot_files(layout, append=append)
+    return in_tree(shop, lambda ground: finish(ground, shop, boot=boot, customizations=recipe.customizations))
+
+
+def _packages(step: Step, lock: Lock) -> Sequence[LockedPackage]:
+    """The packages of the set that a step installs from: the image's or a stage's."""
+    prefix, colon, _ = step.name.rpartition(": ")
+    if not colon:
+        return lock.packages
+    stage = prefix.removeprefix("stage ")
+    return next(s.packages for s in lock.stages if s.name == stage)
+
+
+def _install(step: Step, shop: Workshop, material: Material) -> Action:
+    number = int(step.name.split()[-1])
+    grouped = groups(_packages(step, material.lock))
+    members = next(packages for n, packages in grouped if n == number)
+    own = [material.unpacked[package.sha256] for package in members]
+    if step.kind == "configure":
+        automatic = [package.name for package in members if package.reason != "recipe"]
+        return actions.configure(shop, own, automatic)
+    taken = [material.unpacked[p.sha256] for n, packages in grouped if n < number for p in packages]
+    return actions.place(shop, own, taken, first=number == grouped[0][0])
+
+
+def _component(step: Step, shop: Workshop, material: Material) -> Action:
+    prefix, _, label = step.name.rpartition(": ")
+    recipe = material.inputs.recipe
+    uses: Sequence[ComponentUse] = recipe.components
+    if prefix:
+        uses = next(s.components for s in recipe.stages if f"stage {s.name}" == prefix)
+    use = uses[int(label.split()[1]) - 1]
+    phase = "build" if step.kind == "component" else "validate"
+    document = material.inputs.documents[use.path]
+    secrets = {name: material.secrets[name] for name in use.secrets}
+    return in_tree(
+        shop,
+        lambda ground: run_phase(
+            ground, shop, document, use, phase=phase, downloads=material.downloads, secrets=secrets
+        ),
+    )
+
+
+def _customize(ground: Ground, shop: Workshop, material: Material, *, accounts: bool) -> None:
+    recipe = material.inputs.recipe
+    run = ground.sandbox.run
+    if not accounts:
+        warnings = apply_system(
+            ground.tree, name=recipe.name, version=recipe.version, sources=material.inputs.sources, run=run
+        )
+        ground.notes["warnings"] = list(warnings)
+    # The salt of a password must not change with the version, or every version would differ in /etc/shadow.
+    seed = hashlib.sha256(f"goldsmith {recipe.name}".encode()).hexdigest()
+    means = Means(ground.tree, run, Path(recipe.directory), seed, shop.epoch)
+    for row in CUSTOMIZATIONS:
+        if (row.name in ACCOUNTS) == accounts and row.applies(recipe.customizations):
+            row.apply(recipe.customizations, means)
+
+
+def _remove(ground: Ground, material: Material) -> None:
+    recipe = material.inputs.recipe
+    languages = recipe.customizations.locale.languages if recipe.customizations.locale else ()
+    warnings = remove(ground.tree, recipe.remove, languages=languages, run=ground.sandbox.run)
+    ground.notes["warnings"] = list(warnings)
