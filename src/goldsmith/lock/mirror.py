@@ -27,6 +27,8 @@ class Mirror:
     """Who said so, for messages."""
     proxies: Proxies = field(default_factory=Proxies)
     """The proxies that lead there."""
+    keyring: Path | None = None
+    """The keys of a mirror that signs its indices itself; None for the distribution's keyring."""
     check_valid_until: bool = True
     """Whether an index that has expired is refused; an administrator who keeps an old mirror says no in apt.conf."""
 
@@ -74,6 +76,7 @@ def find_mirror(
 
     Each of the first three is one address, or two with a space between: the main and the security archive. A ``-``
     as the second says that there is no security archive; without a second, it is taken to stand beside the main one.
+    ``GOLDSMITH_MIRROR_KEYRING`` names the keys of a mirror that signs its indices itself.
 
     Args:
         distribution: whose packages.
@@ -87,7 +90,7 @@ def find_mirror(
         UsageError: an address is malformed.
         Unavailable: there is none.
     """
-    proxies = find_proxies(environment, host)
+    proxies, keyring = find_proxies(environment, host), own_keyring(environment)
     check = host.settings.get("acquire::check-valid-until", "true").lower() not in {"false", "0", "no"}
     given = (
         (option, "--mirror", None),
@@ -97,11 +100,26 @@ def find_mirror(
     for text, origin, place in given:
         if text.strip():
             main, security = parse_mirror(text, distribution, origin, place)
-            return Mirror(main, security, origin, proxies, check)
+            return Mirror(main, security, origin, proxies, keyring, check)
     main, security = host_mirror(distribution, read_sources(host.sources))
     if not main:
         raise no_mirror(distribution.name)
-    return Mirror(main, security, "the host's apt", proxies, check)
+    return Mirror(main, security, "the host's apt", proxies, keyring, check)
+
+
+def own_keyring(environment: Mapping[str, str]) -> Path | None:
+    """The file that ``GOLDSMITH_MIRROR_KEYRING`` names.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    name = environment.get("GOLDSMITH_MIRROR_KEYRING", "")
+    if name and not Path(name).is_file():
+        raise UsageError(
+            f"GOLDSMITH_MIRROR_KEYRING names {name!r}, which is not there",
+            hint="name the file with the mirror's OpenPGP keys, or unset the variable",
+        )
+    return Path(name).absolute() if name else None
 
 
 def no_mirror(distribution: str) -> Unavailable:

@@ -71,7 +71,7 @@ def resolve(
         stages = tuple(stage_packages(root, recipe, stage) for stage in recipe.stages)
     if downloads:
         report("downloading what components name")
-    return Lock(
+    lock = Lock(
         inputs=inputs_digest(recipe, downloads),
         distribution=recipe.base.distribution,
         suite=recipe.base.suite,
@@ -84,6 +84,23 @@ def resolve(
         downloads=fetch_downloads(
             downloads, previous.downloads if previous else (), mirror, home=home, offline=offline
         ),
+    )
+    return settle(lock, previous)
+
+
+def settle(lock: Lock, previous: Lock | None) -> Lock:
+    """Keep of the previous lock what need not change, so that a build runs as few steps as it can.
+
+    If all its packages are still there, its epoch is kept: files of packages that were added are dated no later.
+    If nothing else came, the indices it was made from are kept too, and a lock that is renewed to no effect stays.
+    """
+    if previous is None or not {*previous.packages} <= {*lock.packages}:
+        return lock
+    is_same = (lock.packages, lock.stages) == (previous.packages, previous.stages)
+    return replace(
+        lock,
+        epoch=previous.epoch,
+        repositories=previous.repositories if is_same else lock.repositories,
     )
 
 

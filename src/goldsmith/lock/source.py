@@ -83,7 +83,7 @@ def base_sources(base: Base, mirror: Mirror) -> tuple[Source, ...]:
     """
     distribution = find_distribution(base)
     suite = distribution.suites[base.suite]
-    keyring, components = find_keyring(distribution), distribution.components
+    keyring, components = mirror.keyring or find_keyring(distribution), distribution.components
     sources = [Source(BASE, BASE, mirror.main, suite.name, components, keyring)]
     if suite.has_updates:
         sources.append(Source(UPDATES, BASE, mirror.main, f"{suite.name}-updates", components, keyring))

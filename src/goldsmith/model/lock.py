@@ -89,7 +89,11 @@ class Lock:
     suite: Annotated[str, Says("Its suite.")]
     architecture: Annotated[str, Says("The architecture.")]
     epoch: Annotated[
-        int, Says("SOURCE_DATE_EPOCH of the build: the newest index's date, in seconds since 1970.")
+        int,
+        Says(
+            "SOURCE_DATE_EPOCH of the build: the newest index's date when its first packages were chosen, "
+            "in seconds since 1970."
+        ),
     ]
     tools: Annotated[str, Says("Digest of the tools lock.", pattern=DIGEST)]
     repositories: Annotated[tuple[LockedRepository, ...], Says("The indices that were believed.")]
