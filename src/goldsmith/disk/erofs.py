@@ -1,12 +1,12 @@
 """A read-only erofs root: contents uncompressed and on whole blocks, so that each is found in the tree's files."""
 
-import os
 from pathlib import Path
 
+from goldsmith.disk.sparse import copy_sparse
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.sandbox import Bind
 from goldsmith.errors import StepFailed
-from goldsmith.model.disk import MIB, Layout
+from goldsmith.model.disk import BLOCK, MIB, Layout
 
 
 def make_erofs(tree: Path, layout: Layout, *, tools: Tools, epoch: int, output: Path) -> None:
@@ -18,27 +18,39 @@ def make_erofs(tree: Path, layout: Layout, *, tools: Tools, epoch: int, output: 
     Raises:
         StepFailed: the tool failed, or the file system is larger than its partition.
     """
-    tools.run(
-        [
-            "mkfs.erofs", "--quiet",
-            "-b", "4096",
-            "-U", str(layout.root_uuid),
-            "-T", str(epoch), "--mkfs-time", "--preserve-mtime",
-            "-E", "noinline_data,force-inode-extended",
-            "--workers=1",
-            f"--offset={layout.root.start}",
-            "/run/disk",
-            "/run/tree",
-        ],
-        binds=(Bind(tree, "/run/tree"), Bind(output, "/run/disk", writable=True)),
-        epoch=epoch,
-    )  # fmt: skip
-    size = os.stat(output).st_size
-    if size > layout.size:
-        raise StepFailed(
-            f"the erofs root needs {(size - layout.root.start) / MIB:.0f} MiB, "
-            f"its partition has {layout.root.size / MIB:.0f} MiB",
-            hint="report this as a bug of goldsmith: the need was counted wrongly",
+    image = output.with_name(f"{output.name}.erofs")
+    image.write_bytes(b"")
+    try:
+        tools.run(
+            mkfs_command(layout, epoch),
+            binds=(Bind(tree, "/run/tree"), Bind(image, "/run/image", writable=True)),
+            epoch=epoch,
         )
-    # mkfs.erofs cuts a file off behind its last block.
-    os.truncate(output, layout.size)
+        size = image.stat().st_size
+        if size > layout.root.size:
+            raise StepFailed(
+                f"the erofs root needs {size / MIB:.1f} MiB, its partition has {layout.root.size // MIB} MiB",
+                hint="report this as a bug of goldsmith: the need was counted wrongly",
+            )
+        with output.open("r+b") as stream:
+            copy_sparse(image, stream.fileno(), layout.root.start)
+    finally:
+        image.unlink()
+
+
+def mkfs_command(layout: Layout, epoch: int) -> list[str]:
+    """The one call that makes the file system.
+
+    Into a file of its own: with ``--offset``, mkfs.erofs 1.8.6 writes directories that neither the kernel nor
+    fsck.erofs can read.
+    """
+    return [
+        "mkfs.erofs", "--quiet",
+        "-b", str(BLOCK),
+        "-U", str(layout.root_uuid),
+        "-T", str(epoch), "--mkfs-time", "--preserve-mtime",
+        "-E", "noinline_data,force-inode-extended",
+        "--workers=1",
+        "/run/image",
+        "/run/tree",
+    ]  # fmt: skip

@@ -85,6 +85,8 @@ def ext4_size(need: TreeNeed, headroom: int) -> int:
     content = need.blocks * BLOCK
     # Extent blocks: one per file that is split over groups, far below 1 % of the content.
     content += content // 100 + SLACK + headroom
+    # mke2fs refuses a journal of more than half of what the tables leave.
+    content = max(content, JOURNAL + SLACK)
     size = round_up(content)
     while size < content + ext4_overhead(size, need):
         size = round_up(content + ext4_overhead(size, need))
