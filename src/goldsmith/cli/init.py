@@ -1,6 +1,7 @@
 """``goldsmith init``: start a recipe in a directory."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def _say_what_next(directory: Path, texts: Mapping[str, str], name: str) -> None
         click.echo(f"wrote {directory / path}", err=True)
     recipe = directory / "recipe.yaml"
     click.echo(
-        f"\nNext:\n  goldsmith build {recipe}    # resolves a lock on first use; commit it\n"
+        f"\nNext:\n  goldsmith build {shlex.quote(str(recipe))}    # resolves a lock on first use; commit it\n"
         f"  goldsmith boot {name} --http 80/    # boots a throwaway copy and fetches the page",
         err=True,
     )

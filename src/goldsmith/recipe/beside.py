@@ -85,7 +85,7 @@ def _missing(node: Node, noun: str, directory: Path) -> Iterator[InputError]:
     hint = (
         f"did you mean {meant!r}?"
         if meant and meant != node.raw
-        else "paths start from the recipe's directory"
+        else "paths start from the directory of the file that names them"
     )
     yield InputError(f"the {noun} {node.raw!r} {wrong}", hint=hint, where=node.place)
 

@@ -206,6 +206,7 @@ def _twice(
     for value, place in zip(values, places, strict=True):
         if value is not None and value in first:
             earlier = first[value]
-            at = f"; the first is at line {earlier.line}" if earlier else ""
+            same_file = earlier and place and earlier.file == place.file
+            at = f"; the first is at {f'line {earlier.line}' if same_file else earlier}" if earlier else ""
             yield InputError(f"the {noun} {value!r} stands twice{at}", hint=hint, where=place)
         first.setdefault(value, place)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from goldsmith.errors import InputError
 from goldsmith.model.said import Says
-from goldsmith.recipe.document import Node
+from goldsmith.recipe.document import Node, plain_scalar
 from goldsmith.recipe.found import found, wants_bool, wants_list, wants_map, wants_number, wants_text
 from goldsmith.recipe.keys import Key, keys_of
 from goldsmith.recipe.problems import nearest, one_error, suggestion
@@ -61,6 +61,9 @@ class _Decoder:
             self.problems.append(wants_map(node, name, names))
             return None
         self._refuse_unknown(node, name, names)
+        missing = [key for key in keys if key.required and node.get(key.name) is None]
+        if missing:
+            self.problems.append(_missing(missing, node, name))
         values: dict[str, object] = {}
         for key in keys:
             written = node.get(key.name)
@@ -68,8 +71,6 @@ class _Decoder:
             if value is not None:
                 values[key.field] = value
             elif key.required:
-                if written is None:
-                    self.problems.append(_missing(key, node, name))
                 values[key.field] = _BAD
         if _BAD in values.values():
             return None
@@ -119,6 +120,8 @@ class _Decoder:
         return value
 
     def _scalar(self, key: Key, node: Node) -> object:
+        if node.is_spliced and (key.says.scalar or key.type is not str):
+            node = plain_scalar(node.raw, node.place)
         if key.says.scalar:
             value = self.scalars[key.says.scalar].parse(node, key.name)
             if value is None and not key.optional:
@@ -144,12 +147,17 @@ def _of_kind(node: Node, kind: str, problem: InputError) -> object:
     return node.value
 
 
-def _missing(key: Key, node: Node, name: str) -> InputError:
-    example = key.says.example or key.says.wants or "..."
+def _missing(keys: list[Key], node: Node, name: str) -> InputError:
+    names = ", ".join(repr(key.name) for key in keys)
+    subject = f"the key {names} is" if len(keys) == 1 else f"the keys {names} are"
     place = f" in {name!r}" if name else ""
-    return InputError(
-        f"the key {key.name!r} is missing{place}", hint=f"add '{key.name}: {example}'", where=node.place
+    examples = "; ".join(
+        f"{key.name}: {key.says.example}"
+        if key.says.example
+        else f"{key.name}: ... ({key.says.doc.rstrip('.')})"
+        for key in keys
     )
+    return InputError(f"{subject} missing{place}", hint=f"add {examples}", where=node.place)
 
 
 def _fits(says: Says, text: str) -> bool:
@@ -183,7 +191,9 @@ def _check(name: str, says: Says, value: object, node: Node) -> None:
         low = says.minimum is not None and value < says.minimum
         high = says.maximum is not None and value > says.maximum
         if low or high:
-            bound = f"at least {says.minimum}" if low else f"at most {says.maximum}"
+            limit = says.minimum if low else says.maximum
+            words = f"{(limit or 0) >> 20} MiB" if says.scalar == "size" else str(limit)
+            bound = f"at least {words}" if low else f"at most {words}"
             raise InputError(
                 f"{name!r} is {node.raw}, and must be {bound}",
                 hint=f"write a larger one{_as_in(says)}" if low else f"write a smaller one{_as_in(says)}",

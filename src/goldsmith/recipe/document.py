@@ -9,7 +9,6 @@ The rules are those of YAML 1.2's core schema, but stricter where a reader could
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -53,6 +52,8 @@ class Node:
     """The scalar's text as it is written, without quotes."""
     quoted: bool = False
     """Whether the scalar is written in quotes or as a block, so that it is a text whatever it looks like."""
+    is_spliced: bool = False
+    """Whether variables were put into it, so that it may be a text, a number or a boolean: whichever is wanted."""
     items: tuple["Node", ...] = ()
     """The values of a list."""
     entries: tuple[tuple["Node", "Node"], ...] = ()
@@ -100,12 +101,13 @@ def read_document(path: Path, file: str = "") -> Node:
     return load(text, name)
 
 
-def load(text: str, file: str) -> Node:
+def load(text: str, file: str, *, with_libyaml: bool = yaml.__with_libyaml__) -> Node:
     """Load one document.
 
     Args:
         text: the file's text.
         file: the file's name, for the places.
+        with_libyaml: whether libyaml parses, which is ten times as fast; else PyYAML's own parser does.
 
     Raises:
         InputError: at the first thing that is wrong, with its place.
@@ -113,22 +115,21 @@ def load(text: str, file: str) -> Node:
     _refuse_odd_text(text, file)
     composer = _Composer(file)
     try:
-        for event in _events(text):
+        loader = yaml.CBaseLoader if with_libyaml else yaml.BaseLoader
+        for event in yaml.parse(text, Loader=loader):
             composer.take(event)
     except yaml.MarkedYAMLError as error:
         raise broken_syntax(error, text, file) from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # PyYAML's own parser lets chr() fail on an escape such as "\UFFFFFFFF".
+        hint = "look for escapes in double quotes that name no character"
+        raise InputError(f"this is not YAML: {error}", hint=hint, where=Place(file)) from error
     root = composer.root
     if root is None or (root.kind == "null" and not root.raw):
         raise InputError(
             "the file is empty", hint="write at least the keys that are required", where=Place(file)
         )
     return root
-
-
-def _events(text: str) -> Iterator[yaml.Event]:
-    """The parser's events; libyaml's parser where PyYAML was built with it (ten times as fast)."""
-    loader = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
-    yield from yaml.parse(text, Loader=loader)
 
 
 def _refuse_odd_text(text: str, file: str) -> None:

@@ -14,6 +14,9 @@ def found(node: Node) -> str:
         return "nothing"
     if node.kind in {"list", "map"}:
         return f"a {node.kind}"
+    if node.raw.startswith("-----BEGIN"):
+        # It may be a private key, and messages end up in logs.
+        return "a text in PEM"
     raw = node.raw if len(node.raw) <= LONG else f"{node.raw[:LONG]}…"
     if node.kind == "str":
         return f"the text {raw!r}"

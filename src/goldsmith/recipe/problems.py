@@ -9,13 +9,11 @@ SHOWN = 10
 
 
 def one_error(problems: Sequence[InputError], file: str) -> InputError:
-    """The only problem as it is, or all of them as one, in the file's order, the first ten in full.
-
-    Of several problems at one place the first counts: later checks often stumble over the same thing.
-    """
-    first: dict[object, InputError] = {}
+    """The only problem as it is, or all of them as one, in the file's order, the first ten in full."""
+    # Equal ones come from one mistake that is reached twice, as through an alias.
+    first: dict[tuple[Place | None, str], InputError] = {}
     for problem in problems:
-        first.setdefault(problem.where or problem.message, problem)
+        first.setdefault((problem.where, problem.message), problem)
     distinct = sorted(first.values(), key=lambda problem: problem.where or Place(""))
     if len(distinct) == 1:
         return distinct[0]
@@ -28,6 +26,12 @@ def one_error(problems: Sequence[InputError], file: str) -> InputError:
         hint="mend them from the top; one mistake may have caused others",
         where=Place(file),
     )
+
+
+def elsewhere(problems: Iterable[InputError], earlier: Iterable[InputError]) -> list[InputError]:
+    """The problems at places that have none yet: a later check often stumbles over the same thing again."""
+    taken = {problem.where for problem in earlier}
+    return [problem for problem in problems if problem.where not in taken]
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:

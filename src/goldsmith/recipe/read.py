@@ -1,5 +1,6 @@
 """Read a recipe: its file, its fragments, its variables, and everything that can be checked without a package index."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +15,7 @@ from goldsmith.recipe.checks import problems_of
 from goldsmith.recipe.decode import decode_into
 from goldsmith.recipe.include import assemble
 from goldsmith.recipe.later import refused
-from goldsmith.recipe.problems import one_error
+from goldsmith.recipe.problems import elsewhere, one_error
 from goldsmith.recipe.variables import substitute
 
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
@@ -34,16 +35,18 @@ def read_recipe(path: Path, settings: Mapping[str, str] = NO_SETTINGS) -> Recipe
     """
     problems: list[InputError] = []
     root = substitute(assemble(path), settings, problems)
-    problems.extend(refused(root))
-    recipe = decode_into(Recipe, root, problems)
+    problems += elsewhere(refused(root), problems)
+    misread: list[InputError] = []
+    recipe = decode_into(Recipe, root, misread)
+    problems += elsewhere(misread, problems)
     # The checks find places by index, which holds only if every item could be read.
     if recipe is not None and not problems:
         recipe = replace(recipe, repositories=tuple(map(_with_id, recipe.repositories)))
-        problems.extend(problems_of(recipe, root))
-    problems.extend(missing_files(root, path.parent))
+        problems += problems_of(recipe, root)
+    problems += elsewhere(missing_files(root, path.parent), problems)
     if problems or recipe is None:
         raise one_error(problems, str(path))
-    return replace(recipe, directory=str(path.absolute().parent))
+    return replace(recipe, directory=os.path.realpath(path.parent))
 
 
 def _with_id(repository: Repository) -> Repository:

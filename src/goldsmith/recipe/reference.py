@@ -39,9 +39,9 @@ all other paths in a fragment start from the fragment. Lists are joined, the fra
 where both have a value, the including file wins. A fragment that is reached twice counts once. Includes go at most
 eight deep and never in a circle.
 
-`${name}` in a value is the text of the variable `name`, from `variables` or `--set name=value`. A value that is
-nothing but one reference without quotes becomes what its text would be in the file: a number, a boolean or a text.
-`$${` is a plain `${`, as in shell scripts under `data`. Keys, `include` and `variables` themselves hold no references.
+`${name}` in a value is the text of the variable `name`, from `variables` or `--set name=value`. A value with a
+reference is a text, and counts as a number or a boolean where one is wanted. `$${` is a plain `${`, as in shell scripts under `data`. Keys, `include` and `variables` themselves hold
+no references. Between braces or brackets a reference needs quotes: `{uid: "${uid}"}`.
 """
 
 PATHS = """## Files beside the recipe

@@ -77,6 +77,16 @@ COMPLAINTS = (
         "a file is one map; indent its first keys alike",
     ),
     Complaint(
+        "while scanning an alias",
+        "a '*' starts an alias, and no name follows it",
+        "put the text in quotes",
+    ),
+    Complaint(
+        "while scanning an anchor",
+        "an '&' starts an anchor, and no name follows it",
+        "put the text in quotes",
+    ),
+    Complaint(
         "directive",
         "a value cannot start with '%'",
         "put the text in quotes",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from goldsmith.errors import InputError, UsageError
 from goldsmith.model.recipe import Preamble
 from goldsmith.recipe.decode import decode_into
-from goldsmith.recipe.document import Node, plain_scalar
+from goldsmith.recipe.document import Node
 from goldsmith.recipe.nodes import without
 from goldsmith.recipe.problems import nearest, suggestion
 
@@ -18,8 +18,7 @@ REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 def substitute(root: Node, settings: Mapping[str, str], problems: list[InputError]) -> Node:
     """The document with its variables put in; ``variables`` is gone from it.
 
-    A value that is nothing but one unquoted reference becomes what its text would be in the file: a number, a
-    boolean or a text. In all other places the text is put in as it is.
+    A value with a reference is a text, but counts as a number or a boolean where one is wanted.
 
     Args:
         root: the assembled recipe.
@@ -70,10 +69,7 @@ class _Substitution:
 
     def _scalar(self, node: Node) -> Node:
         text = REFERENCE.sub(lambda match: self._text(match, node), node.raw)
-        whole = REFERENCE.fullmatch(node.raw)
-        if whole and whole[1] and not node.quoted:
-            return plain_scalar(text, node.place)
-        return dataclasses.replace(node, value=text, raw=text)
+        return dataclasses.replace(node, value=text, raw=text, is_spliced=True)
 
     def _text(self, match: re.Match[str], node: Node) -> str:
         if match[1] is None:
