@@ -1,0 +1,84 @@
+"""Sockets of this machine: a free loopback port, one line-by-line Unix client, and a GET through the loopback."""
+
+import http.client
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that nobody listens on just now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.bind((LOOPBACK, 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Lines:
+    """A stream socket spoken to in lines, each ended by one newline."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._reader = connection.makefile("rb")
+
+    def send(self, line: bytes) -> None:
+        """Send one line; the newline is added here."""
+        self._connection.sendall(line + b"\n")
+
+    def receive(self) -> bytes:
+        """The next line without its newline; empty when the other side has closed."""
+        return self._reader.readline().rstrip(b"\r\n")
+
+
+@contextmanager
+def unix_lines(path: Path, timeout: float) -> Iterator[Lines]:
+    """Speak in lines to the Unix socket at ``path``.
+
+    Args:
+        path: the socket.
+        timeout: seconds after which connecting, sending or receiving gives up.
+
+    Raises:
+        OSError: nobody listens, or nothing came in time.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout)
+        connection.connect(str(path))
+        yield Lines(connection)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a web server answered."""
+
+    status: int
+    """The HTTP status."""
+    body: bytes
+    """The body, up to the limit that was asked for."""
+
+
+def get(port: int, path: str, *, timeout: float, limit: int) -> Answer:
+    """GET ``path`` from a port of the loopback, following no redirects.
+
+    Args:
+        port: the TCP port.
+        path: the path with its leading slash.
+        timeout: seconds for each wait on the socket.
+        limit: how many bytes of the body are read at most.
+
+    Raises:
+        OSError: nobody answered in time, or what answered does not speak HTTP.
+    """
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return Answer(response.status, response.read(limit))
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"port {port} does not speak HTTP: {error!r}") from error
+    finally:
+        connection.close()

@@ -1,0 +1,94 @@
+"""QEMU's command line for a machine, as data; nothing here starts anything."""
+
+import base64
+
+from goldsmith.model.machine import Accelerator, Credential, Forward, MachineSpec, UefiFiles
+
+PROGRAM = "qemu-system-x86_64"
+CONSOLE = "console.log"
+REPORT = "report.log"
+MONITOR = "qmp.sock"
+
+CPU = {
+    Accelerator.KVM: "host",
+    Accelerator.TCG: "max",
+}
+"""The CPU model each accelerator can run."""
+
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+
+def command(machine: MachineSpec) -> tuple[str, ...]:
+    """The command that runs a machine, to be started in the machine's own directory.
+
+    The guest's first serial port is its console and goes to ``CONSOLE``; the second is for the report and goes to
+    ``REPORT``; QMP listens on ``MONITOR``. The disk is the only one that can be booted.
+    """
+    return (
+        PROGRAM,
+        "-nodefaults",
+        "-no-user-config",
+        "-sandbox", SANDBOX,
+        "-name", "goldsmith",
+        "-machine", "q35",
+        "-accel", machine.accelerator.value,
+        "-cpu", CPU[machine.accelerator],
+        "-smp", str(cpus(machine)),
+        "-m", f"{machine.memory}M",
+        "-display", "none",
+        "-device", "VGA",
+        "-rtc", "base=utc",
+        *([] if machine.reboots else ["-no-reboot"]),
+        *(["-S"] if machine.paused else []),
+        *(_flash(machine.uefi) if machine.uefi else []),
+        "-drive", f"if=none,id=root,file={escaped(str(machine.disk))},format=qcow2,cache=unsafe,discard=unmap",
+        "-device", "virtio-blk-pci,drive=root,bootindex=0",
+        *(_seed(str(machine.seed)) if machine.seed else []),
+        "-netdev", ",".join(["user,id=net", *_network(machine)]),
+        "-device", "virtio-net-pci,netdev=net,romfile=",
+        "-device", "virtio-rng-pci",
+        "-chardev", f"file,id=console,path={CONSOLE}",
+        "-serial", "chardev:console",
+        "-chardev", f"file,id=report,path={REPORT}",
+        "-serial", "chardev:report",
+        "-qmp", f"unix:{MONITOR},server=on,wait=off",
+        *(word for credential in machine.credentials for word in _credential(credential)),
+    )  # fmt: skip
+
+
+def cpus(machine: MachineSpec) -> int:
+    """How many virtual CPUs the machine gets: two under TCG make kernels panic now and then."""
+    return 1 if machine.accelerator is Accelerator.TCG else machine.cpus
+
+
+def escaped(value: str) -> str:
+    """A value inside a QEMU option, where a comma ends it unless doubled."""
+    return value.replace(",", ",,")
+
+
+def _flash(uefi: UefiFiles) -> list[str]:
+    code, variables = escaped(str(uefi.code)), escaped(str(uefi.variables))
+    return [
+        "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}",
+        "-drive", f"if=pflash,unit=1,format=raw,file={variables}",
+    ]  # fmt: skip
+
+
+def _seed(path: str) -> list[str]:
+    return [
+        "-drive", f"if=none,id=seed,file={escaped(path)},format=raw,readonly=on",
+        "-device", "virtio-blk-pci,drive=seed",
+    ]  # fmt: skip
+
+
+def _network(machine: MachineSpec) -> list[str]:
+    return [*(["restrict=on"] if machine.isolated else []), *map(_forward, machine.forwards)]
+
+
+def _forward(forward: Forward) -> str:
+    return f"hostfwd=tcp:127.0.0.1:{forward.host}-:{forward.guest}"
+
+
+def _credential(credential: Credential) -> list[str]:
+    data = base64.b64encode(credential.data).decode()
+    return ["-smbios", f"type=11,value=io.systemd.credential.binary:{credential.name}={data}"]
