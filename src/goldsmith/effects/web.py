@@ -2,6 +2,8 @@
 
 import os
 import ssl
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
@@ -12,6 +14,7 @@ from goldsmith.errors import NetworkError
 ATTEMPTS = 5
 BLOCK = 1 << 16
 OK = 200
+REDIRECTS = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=10)
 
 
 def download(
@@ -48,6 +51,15 @@ def download(
     )
 
 
+def _pool(url: str, *, ssl_context: ssl.SSLContext, timeout: float) -> urllib3.PoolManager:
+    """Connections to a server, through the proxy that the environment names for it."""
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme)
+    if proxy is None or proxy_bypass(parts.netloc):
+        return urllib3.PoolManager(ssl_context=ssl_context, timeout=timeout)
+    return urllib3.ProxyManager(proxy, ssl_context=ssl_context, timeout=timeout)
+
+
 def _left(end: float | None) -> float:
     return 60.0 if end is None else end - monotonic()
 
@@ -59,8 +71,8 @@ def _once(url: str, descriptor: int, end: float | None, verify: bool) -> None:
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    with urllib3.PoolManager(ssl_context=context, timeout=min(60.0, _left(end))) as pool:
-        answer = pool.request("GET", url, preload_content=False, retries=urllib3.Retry(0, redirect=10))
+    with _pool(url, ssl_context=context, timeout=min(60.0, _left(end))) as pool:
+        answer = pool.request("GET", url, preload_content=False, retries=REDIRECTS)
         try:
             if answer.status != OK:
                 raise urllib3.exceptions.HTTPError(

@@ -28,6 +28,8 @@ class LocalHost:
     """Where relative paths and commands start."""
     environment: Mapping[str, str]
     """What commands see."""
+    pause: float = 0.5
+    """Seconds before the second attempt at a download; doubled before each further one."""
 
     @property
     def search_path(self) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ class LocalHost:
 
     def download(self, wanted: Wanted, descriptor: int, *, timeout: float | None = None) -> None:
         """Download; as ``Host.download``."""
-        download(wanted.url, descriptor, timeout=timeout, verify=wanted.verify)
+        download(wanted.url, descriptor, timeout=timeout, verify=wanted.verify, pause=self.pause)
 
     def update_packages(
         self, include: Sequence[str], exclude: Sequence[str], *, timeout: float | None = None

@@ -27,8 +27,14 @@ def name_of(path: str) -> str:
 
 
 def make_folders(root: Root, path: str) -> None:
-    """Make a folder and those above it, where they are missing."""
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        StepFailed: a file stands where a folder is needed.
+    """
     if not root.is_dir(path):
+        if root.lexists(path):
+            raise StepFailed(f"{path!r} is no folder", hint="remove it before, or choose another path")
         make_folders(root, parent_of(path))
         root.mkdir(path, mode=NEW_FOLDER, uid=-1, gid=-1)
 
