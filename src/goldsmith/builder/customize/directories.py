@@ -35,7 +35,7 @@ def apply(tree: Root, directories: Sequence[Directory]) -> None:
             )
         try:
             tree.mkdir(path, parents=True)
-        except NotADirectoryError as error:
+        except (NotADirectoryError, FileExistsError) as error:
             raise InputError(
                 f"the directory {path!r} cannot be made: a part of its path is a file",
                 hint="choose another path",

@@ -1,8 +1,9 @@
 """systemd units by their state at boot; systemctl does it offline, one call for each state."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
-from goldsmith.builder.customize.nearest import did_you_mean
+from goldsmith.builder.customize.nearest import nearest
 from goldsmith.builder.customize.run_in_tree import RunInTree
 from goldsmith.effects.root import Root
 from goldsmith.errors import InputError
@@ -84,9 +85,19 @@ def check_units(tree: Root, wanted: dict[str, tuple[str, ...]], services: Servic
                 continue
             raise InputError(
                 f"the unit {unit!r} under services.{state} is not in the image",
-                hint=did_you_mean(unit, units, "add the package that has it"),
+                hint=_likely(unit, units),
                 where=services.where,
             )
+
+
+def _likely(unit: str, units: AbstractSet[str]) -> str:
+    """Units of the same kind are compared by their names alone: a common suffix makes all of them alike."""
+    stem, _, kind = unit.rpartition(".")
+    suffix = f".{kind}"
+    near = nearest(stem, (known.removesuffix(suffix) for known in units if known.endswith(suffix)))
+    if not near:
+        return "add the package that has it"
+    return f"did you mean {' or '.join(repr(name + suffix) for name in near)}?"
 
 
 def unit_files(tree: Root) -> frozenset[str]:
