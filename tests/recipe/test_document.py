@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldsmith.errors import InputError, Place
@@ -118,6 +118,7 @@ def outcome(text: str, *, with_libyaml: bool) -> object:
 
 
 @given(st.text(alphabet="ab:-[]{}#&*!|>'\"%@`,? \n\t0129.~\\U", max_size=60), st.booleans())
+@settings(deadline=None)
 def test_any_text_is_a_value_or_an_input_error(text: str, with_libyaml: bool) -> None:
     result = outcome(text, with_libyaml=with_libyaml)
     assert not isinstance(result, InputError) or (result.where is not None and result.where.file == "f.yaml")
@@ -140,5 +141,6 @@ TEXT = st.text(st.characters(max_codepoint=0xD7FF), max_size=8)
         max_leaves=12,
     )
 )
+@settings(deadline=None)
 def test_json_is_read_as_json(value: object) -> None:
     assert load(json.dumps({"v": value}), "f.yaml").plain() == {"v": value}

@@ -73,6 +73,10 @@ def missing_files(root: Node, directory: Path) -> Iterator[InputError]:
 
 
 def _missing(node: Node, noun: str, directory: Path) -> Iterator[InputError]:
+    if not node.raw:
+        hint = "write the path of a file beside the recipe, or remove the key"
+        yield InputError(f"the path of the {noun} is empty", hint=hint, where=node.place)
+        return
     path = directory / node.raw
     try:
         if path.is_file():

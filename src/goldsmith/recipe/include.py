@@ -93,6 +93,9 @@ def _includes(root: Node) -> tuple[Node, ...]:
     others = (key.raw for key, _ in root.entries if key.raw != "include")
     decode(Preamble, without(root, *others))
     for item in written.items:
+        if not item.raw or "\0" in item.raw:
+            hint = "write the path of a fragment"
+            raise InputError(f"'include' holds {item.raw!r}, which is no path", hint=hint, where=item.place)
         if "${" in item.raw:
             raise InputError(
                 f"'include' holds {item.raw!r}, and variables are not known yet when files are included",
