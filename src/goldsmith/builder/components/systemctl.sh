@@ -15,6 +15,8 @@ verb=
 units=
 now=
 skip=
+quiet=
+direct=
 for word do
     shift
     if [ -n "$skip" ]; then
@@ -30,6 +32,7 @@ for word do
     --root=* | --image=* | --host=* | --machine=* | -H* | -M*) direct=yes ;;
     -t | -p | -P | -s | -n | -o | --type | --property | --state | --signal | --lines | --output | --job-mode | \
         --kill-whom | --preset-mode | --root | --image | --what | --message) skip=yes ;;
+    -q | --quiet) quiet=yes ;;
     -*) ;;
     *)
         if [ -z "$verb" ]; then
@@ -65,11 +68,11 @@ start | stop | restart | reload | try-restart | condrestart | reload-or-restart 
     note "$verb$units"
     ;;
 is-active)
-    for unit in $units; do echo inactive; done
+    [ -n "$quiet" ] || for unit in $units; do echo inactive; done
     exit 3
     ;;
 is-failed)
-    for unit in $units; do echo inactive; done
+    [ -n "$quiet" ] || for unit in $units; do echo inactive; done
     exit 1
     ;;
 is-system-running)
