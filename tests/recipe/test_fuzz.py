@@ -1,6 +1,7 @@
 """Whatever the text, reading it gives a recipe or an error that a person can use."""
 
 import json
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -41,10 +42,12 @@ VALUES = st.recursive(
 QUIET = settings(deadline=None)
 
 
-def outcome(text: str | bytes) -> Recipe | InputError:
+def outcome(text: str | bytes, *, has_files: bool = False) -> Recipe | InputError:
     """What reading the text gives; anything but these two is a failure."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "recipe.yaml"
+        if has_files:
+            shutil.copytree(CORPUS / "good-everything", directory, dirs_exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
         try:
             return read_recipe(path)
@@ -71,7 +74,7 @@ def test_a_good_recipe_with_pieces_put_in_and_taken_out(edits: list[tuple[int, i
     text = GOOD
     for at, removed, piece in edits:
         text = text[:at] + piece + text[at + removed :]
-    check(outcome(text))
+    check(outcome(text, has_files=True))
 
 
 @given(
@@ -85,7 +88,7 @@ def test_a_good_recipe_with_lines_moved(moves: list[tuple[int, int]]) -> None:
     for source, target in moves:
         lines.insert(target, lines[source])
         del lines[source]
-    check(outcome("\n".join(lines)))
+    check(outcome("\n".join(lines), has_files=True))
 
 
 @given(st.dictionaries(KEYS, VALUES, max_size=6))
