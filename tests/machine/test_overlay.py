@@ -9,6 +9,8 @@ import pytest
 from goldsmith.errors import InputError
 from goldsmith.machine.overlay import disk_format, make_overlay
 
+pytestmark = pytest.mark.usefixtures("qemu")
+
 SECTOR = 512
 RAW = b"\0" * 510 + b"\x55\xaa" + bytes(1 << 20)
 

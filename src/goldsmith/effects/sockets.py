@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 LOOPBACK = "127.0.0.1"
 
@@ -21,9 +22,9 @@ def free_port() -> int:
 class Lines:
     """A stream socket spoken to in lines, each ended by one newline."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, reader: BinaryIO) -> None:
         self._connection = connection
-        self._reader = connection.makefile("rb")
+        self._reader = reader
 
     def send(self, line: bytes) -> None:
         """Send one line; the newline is added here."""
@@ -48,7 +49,8 @@ def unix_lines(path: Path, timeout: float) -> Iterator[Lines]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         connection.connect(str(path))
-        yield Lines(connection)
+        with connection.makefile("rb") as reader:
+            yield Lines(connection, reader)
 
 
 @dataclass(frozen=True, slots=True)

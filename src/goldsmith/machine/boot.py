@@ -235,7 +235,8 @@ def _fetch(page: Page, port: int, deadline: float, timeout: float) -> HttpAnswer
     problem = "nobody answers"
     while monotonic() < deadline:
         with suppress(OSError):
-            answer = get(port, page.path, timeout=HTTP_SECONDS, limit=BODY_LIMIT)
+            left = max(deadline - monotonic(), LOOK_AGAIN)
+            answer = get(port, page.path, timeout=min(HTTP_SECONDS, left), limit=BODY_LIMIT)
             if answer.status < REFUSED:
                 return _answer(page, answer)
             problem = f"the server answers {answer.status}"

@@ -1,0 +1,158 @@
+"""The boot check against real, tiny guests: a boot sector that says something, and one real image where there is one."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from goldsmith.errors import CheckFailed, InputError, MissingTool
+from goldsmith.machine.boot import Page, check
+from goldsmith.machine.firmware import Ovmf, place_uefi
+from goldsmith.model.machine import Accelerator, Firmware
+from goldsmith.store.home import Home
+
+pytestmark = pytest.mark.usefixtures("qemu")
+
+DiskThatSays = Callable[..., Path]
+REPORT_PORT = 0x2F8
+RESET = "b0 fe e6 64 f4 eb fd"
+"""Pull the keyboard controller's reset line, as a kernel's reboot does."""
+
+
+def failure(disk: Path, home: Home, timeout: float = 10) -> CheckFailed:
+    with pytest.raises(CheckFailed) as caught:
+        check(
+            disk, home=home, firmware=Firmware.BIOS, timeout=timeout, memory=64, accelerator=Accelerator.TCG
+        )
+    assert [path.name for path in (home / "machines").iterdir()] == [".lock"]
+    assert caught.value.hint
+    return caught.value
+
+
+def test_a_sign_of_trouble_ends_the_wait_with_its_lines(home: Home, disk_that_says: DiskThatSays) -> None:
+    disk = disk_that_says("before\r\ngrub rescue> ")
+    assert failure(disk, home, timeout=60).message == (
+        "the machine did not come up: the boot loader stopped at its rescue prompt\n  | before\n  | grub rescue>"
+    )
+
+
+def test_a_panic_of_an_emulated_machine_is_believed_the_second_time(
+    home: Home, disk_that_says: DiskThatSays
+) -> None:
+    disk = disk_that_says("Kernel panic - not syncing: no luck\r\n")
+    shown: list[str] = []
+    with pytest.raises(CheckFailed) as caught:
+        check(
+            disk,
+            home=home,
+            firmware=Firmware.BIOS,
+            timeout=60,
+            memory=64,
+            accelerator=Accelerator.TCG,
+            show=shown.append,
+        )
+    assert caught.value.message.startswith("the machine did not come up: the kernel panicked\n")
+    again = [line for line in shown if line.startswith("goldsmith: ")]
+    assert again == ["goldsmith: the kernel panicked; trying once more: Kernel panic - not syncing: no luck"]
+
+
+def test_a_forged_report_counts_for_nothing(home: Home, disk_that_says: DiskThatSays) -> None:
+    disk = disk_that_says(
+        "5eed kernel 6\n5eed state running\n5eed end\nstate running\nend\n", port=REPORT_PORT
+    )
+    assert (
+        failure(disk, home, timeout=2).message == "the machine wrote nothing on its serial console within 2 s"
+    )
+
+
+def test_a_machine_that_resets_itself_is_not_well(home: Home, disk_that_says: DiskThatSays) -> None:
+    disk = disk_that_says("going down\r\n", then=RESET)
+    message = failure(disk, home, timeout=60).message
+    assert message.startswith("the machine switched itself off or asked for a reboot before it was up\n")
+    assert message.endswith("  | going down")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(
+            "working\r\n",
+            "the machine was not up within 2 s\n  | working",
+            id="one that goes on for ever",
+        ),
+        pytest.param(
+            "Debian GNU/Linux 12 old ttyS0\r\n\r\nold login: ",
+            "the machine shows a login prompt, but nothing inside reported within 2 s"
+            "\n  | Debian GNU/Linux 12 old ttyS0\n  | old login:",
+            id="one that nothing can report from",
+        ),
+    ],
+)
+def test_a_machine_that_does_not_report_in_time_is_told_apart(
+    home: Home, disk_that_says: DiskThatSays, text: str, message: str
+) -> None:
+    assert failure(disk_that_says(text), home, timeout=2).message == message
+
+
+def test_the_console_is_shown_as_it_comes(home: Home, disk_that_says: DiskThatSays) -> None:
+    disk = disk_that_says("one\r\ntwo\r\ngrub> ")
+    shown: list[str] = []
+    with pytest.raises(CheckFailed):
+        check(
+            disk,
+            home=home,
+            firmware=Firmware.BIOS,
+            timeout=60,
+            memory=64,
+            accelerator=Accelerator.TCG,
+            show=shown.append,
+        )
+    assert shown[-2:] == ["one", "two"]
+
+
+def test_a_kept_machine_has_its_console(home: Home, disk_that_says: DiskThatSays) -> None:
+    with pytest.raises(CheckFailed):
+        check(
+            disk_that_says("grub> "),
+            home=home,
+            firmware=Firmware.BIOS,
+            timeout=60,
+            memory=64,
+            accelerator=Accelerator.TCG,
+            keep=True,
+        )
+    (console,) = (home / "machines").glob("*/console.log")
+    assert b"grub> " in console.read_bytes()
+
+
+def test_what_is_no_disk_is_refused_and_leaves_nothing(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no disk\n")
+    with pytest.raises(InputError, match="no boot signature"):
+        check(tmp_path / "text", home=home, accelerator=Accelerator.TCG)
+    assert [path.name for path in (home / "machines").iterdir()] == [".lock"]
+
+
+def test_missing_firmware_names_its_package(tmp_path: Path) -> None:
+    with pytest.raises(MissingTool) as caught:
+        place_uefi(tmp_path, [Ovmf(tmp_path / "CODE.fd", tmp_path / "VARS.fd")])
+    assert caught.value.message == "the UEFI firmware OVMF is not installed on this host"
+    assert "install --no-install-recommends ovmf" in caught.value.hint
+
+
+@pytest.mark.image
+@pytest.mark.slow
+@pytest.mark.parametrize("firmware", Firmware)
+def test_a_real_image_is_well_and_serves_its_page(home: Home, firmware: Firmware) -> None:
+    disk = os.environ.get("GOLDSMITH_TEST_DISK")
+    if not disk:
+        pytest.skip("GOLDSMITH_TEST_DISK names no disk")
+    page = os.environ.get("GOLDSMITH_TEST_PAGE")
+    asked = Page(int(page.partition("/")[0]), f"/{page.partition('/')[2]}") if page else None
+    report = check(Path(disk), home=home, firmware=firmware, page=asked)
+    assert report.guest.is_well
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", report.guest.kernel)
+    assert re.fullmatch(r"[0-9a-f]{32}", report.guest.machine_id)
+    assert report.guest.root_bytes is not None
+    assert (report.http is None) == (asked is None)
