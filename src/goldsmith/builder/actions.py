@@ -1,6 +1,7 @@
 """What the steps of a plan do: one maker of actions for each kind. An action takes the key and the layers below."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from goldsmith.builder.copies import copy_out
 from goldsmith.builder.debs import Unpacked
 from goldsmith.builder.execute import Action
 from goldsmith.builder.layers import Growth, Layer
-from goldsmith.builder.workshop import Workshop
+from goldsmith.builder.workshop import Workshop, tend_failure
 from goldsmith.effects.overlay import overlaid
 from goldsmith.effects.root import Root
 from goldsmith.effects.sandbox import Sandbox
@@ -36,9 +37,7 @@ def in_tree(shop: Workshop, work: Callable[[Ground], None]) -> Action:
     """An action whose result is what ``work`` changes in the tree below."""
 
     def action(key: str, below: Sequence[Layer]) -> Layer:
-        with layers.growing(
-            shop.home, key, below, shop.work, epoch=shop.epoch, started=shop.started
-        ) as growth:
+        with grow(shop, key, below) as growth:
             scratch = shop.scratch(key)
             with Root(growth.tree) as tree:
                 bare = Sandbox(root=growth.tree, environment={"SYSTEMD_OFFLINE": "1"})
@@ -49,6 +48,19 @@ def in_tree(shop: Workshop, work: Callable[[Ground], None]) -> Action:
         return result(growth)
 
     return action
+
+
+def grow(shop: Workshop, key: str, below: Sequence[Layer]) -> AbstractContextManager[Growth]:
+    """A layer in the making."""
+    return layers.growing(
+        shop.home,
+        key,
+        below,
+        shop.work,
+        epoch=shop.epoch,
+        started=shop.started,
+        failed=lambda tree, upper: tend_failure(shop, tree, upper),
+    )
 
 
 def result(growth: Growth) -> Layer:
@@ -78,9 +90,7 @@ def configure(shop: Workshop, packages: Sequence[Unpacked], automatic: Sequence[
         assert isinstance(refused, list)
         placed = [unpacked for unpacked in packages if unpacked.sha256 not in refused]
         late = [unpacked for unpacked in packages if unpacked.sha256 in refused]
-        with layers.growing(
-            shop.home, key, below, shop.work, epoch=shop.epoch, started=shop.started
-        ) as growth:
+        with grow(shop, key, below) as growth:
             with Root(growth.tree) as tree:
                 install.restore_directories(tree, below)
                 install.write_database(tree, placed, automatic)
@@ -98,9 +108,7 @@ def make_initramfs(shop: Workshop, files: Mapping[str, tuple[bytes, int]]) -> Ac
     """Make the initramfs from the first group; ``files`` (content and mode by path) are written before."""
 
     def action(key: str, below: Sequence[Layer]) -> Layer:
-        with layers.growing(
-            shop.home, key, below, shop.work, epoch=shop.epoch, started=shop.started
-        ) as growth:
+        with grow(shop, key, below) as growth:
             with Root(growth.tree) as tree:
                 for path, (data, mode) in files.items():
                     tree.mkdir(str(Path(path).parent), parents=True)

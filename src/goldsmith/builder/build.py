@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from goldsmith.builder.inputs import Inputs, read_secrets
 from goldsmith.builder.plan import plan_build
 from goldsmith.builder.refresh import adopt
 from goldsmith.builder.work import Material, bind
-from goldsmith.builder.workshop import Workshop, open_workshop
+from goldsmith.builder.workshop import Aftermath, Workshop, open_workshop
 from goldsmith.disk.tools import Tools
 from goldsmith.effects import clock, namespace
 from goldsmith.effects.tmpfs import secret_files
@@ -23,6 +22,8 @@ from goldsmith.model.plan import Plan, keys
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, images_named, keep
 
+NOTHING = Aftermath()
+"""The tree of a failing step is thrown away."""
 DISK_VERSION = 1
 """The version of the code that makes disks; raise it when the same tree gives another disk."""
 
@@ -46,8 +47,7 @@ class Built:
 
     image: StoredImage
     steps: tuple[Ran, ...]
-    """What became of each step; empty if the image was there already."""
-    warnings: tuple[str, ...]
+    """What became of each step, the disk's last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,20 @@ def plan(inputs: Inputs, lock: Lock) -> Planned:
     return Planned(inputs, lock, steps, step_keys, digest(facts))
 
 
+def known_build(home: Home, planned: Planned) -> StoredImage | None:
+    """What the same inputs gave before."""
+    found = [
+        image
+        for image in images_named(home, planned.inputs.recipe.name)
+        if image.facts.get("key") == planned.key
+    ]
+    return found[-1] if found else None
+
+
 def stored(home: Home, planned: Planned) -> StoredImage | None:
     """The image of this very build, if it is in the store."""
-    for image in images_named(home, planned.inputs.recipe.name):
-        if image.facts.get("key") == planned.key and image.disk.exists():
-            return image
-    return None
+    image = known_build(home, planned)
+    return image if image is not None and image.disk.exists() else None
 
 
 def run_build(
@@ -95,7 +103,7 @@ def run_build(
     jobs: int,
     fresh: bool,
     listener: Listener,
-    keep_on_failure: bool = False,
+    aftermath: Aftermath = NOTHING,
 ) -> Built:
     """Do a build that has been decided, and keep its image.
 
@@ -105,24 +113,19 @@ def run_build(
         GoldsmithError: of the step that failed. Nothing of the build is left but its log.
     """
     namespace.enter()
-    shop = open_workshop(home, planned.inputs.recipe.name, epoch=planned.lock.epoch)
-    failed = True
+    shop = open_workshop(home, planned.inputs.recipe.name, epoch=planned.lock.epoch, aftermath=aftermath)
     try:
         with secret_files(read_secrets(planned.inputs.recipe), shop.work / "secrets") as secrets:
             unpacked = unpack(supplies.debs, home, jobs=jobs)
             material = Material(planned.inputs, planned.lock, unpacked, supplies.downloads, secrets)
             ran = run_steps(planned, shop, material, jobs=jobs, fresh=fresh, listener=listener)
-        image = finish_image(planned, shop, ran, supplies.tools, listener)
-        for name in adopt(home, ran):
-            listener.warn(f"the step {name!r} gave another result than before, from the same inputs")
-        failed = False
-        return Built(image, tuple(ran), warnings_of(ran))
+        image, seconds = finish_image(planned, shop, ran, supplies.tools, listener)
+        adopt(home, ran)
+        return Built(
+            image, (*ran, Ran("disk", planned.key, cached=False, seconds=seconds, layer=ran[-1].layer))
+        )
     finally:
-        if not (failed and keep_on_failure):
-            shutil.rmtree(shop.work, ignore_errors=True)
-        if not failed:
-            with suppress(FileNotFoundError):
-                shop.log.touch()
+        shutil.rmtree(shop.work, ignore_errors=True)
 
 
 def unpack(debs: Mapping[str, Path], home: Home, *, jobs: int) -> dict[str, Unpacked]:
@@ -149,8 +152,8 @@ def run_steps(
 
 def finish_image(
     planned: Planned, shop: Workshop, ran: Sequence[Ran], tools: Tools, listener: Listener
-) -> StoredImage:
-    """Make the disk and keep the image."""
+) -> tuple[StoredImage, float]:
+    """Make the disk and keep the image; also tells the seconds that took."""
     recipe = planned.inputs.recipe
     start = clock.monotonic()
     listener.step_started("disk")
@@ -176,9 +179,15 @@ def finish_image(
         "warnings": list(warnings_of(ran)),
         "key": planned.key,
     }
+    before = known_build(shop.home, planned)
+    if before is not None and before.facts["digest"] != record["digest"]:
+        listener.warn(
+            f"the same inputs gave another image before: {before.reference} has {before.facts['digest']}"
+        )
     image = keep(shop.home, recipe.name, recipe.version, record, made.raw, {"tree.json.zst": made.index})
-    listener.step_ended("disk", seconds=clock.monotonic() - start, cached=False)
-    return image
+    seconds = clock.monotonic() - start
+    listener.step_ended("disk", seconds=seconds, cached=False)
+    return image, seconds
 
 
 def warnings_of(ran: Sequence[Ran]) -> tuple[str, ...]:

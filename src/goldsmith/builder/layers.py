@@ -11,13 +11,13 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from goldsmith.effects.overlay import mark_prefix, overlaid
-from goldsmith.errors import IntegrityError
+from goldsmith.errors import GoldsmithError, IntegrityError
 from goldsmith.model.tree import Changes, TreeEntry
 from goldsmith.store.home import Home
 
@@ -139,7 +139,14 @@ def drop(home: Home, key: str) -> None:
 
 @contextlib.contextmanager
 def growing(
-    home: Home, key: str, below: Sequence[Layer], work: Path, *, epoch: int, started: float
+    home: Home,
+    key: str,
+    below: Sequence[Layer],
+    work: Path,
+    *,
+    epoch: int,
+    started: float,
+    failed: Callable[[Path, Path], None],
 ) -> Iterator["Growth"]:
     """A tree to change: what is written ends up as the layer ``key``, once ``keep`` is called on what this yields.
 
@@ -150,6 +157,7 @@ def growing(
         work: a directory of this build, on the file system of ``home``; a room for this layer is made in it.
         epoch: SOURCE_DATE_EPOCH; what the step touches gets this time.
         started: the wall clock at the start of the build, in seconds; what is younger was touched by the build.
+        failed: called with the mounted tree and its upper side when the step fails.
     """
     own = work / key.removeprefix("sha256:")
     shutil.rmtree(own, ignore_errors=True)
@@ -159,7 +167,11 @@ def growing(
     try:
         lower = [layer.tree for layer in reversed(below)]
         with overlaid(lower, own / "tree", upper=own / "upper", work=own / "overlay-work"):
-            yield growth
+            try:
+                yield growth
+            except GoldsmithError:
+                failed(own / "tree", own / "upper")
+                raise
         changes = scan(own / "upper", epoch=epoch, started=started)
         growth.layer = record(home, key, own / "upper", changes, growth.notes)
     finally:

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 
 from goldsmith.builder import layers
 from goldsmith.builder.execute import Ran
@@ -11,15 +10,11 @@ from goldsmith.model.tree import rows
 from goldsmith.store.home import Home
 
 
-def adopt(home: Home, ran: Sequence[Ran]) -> list[str]:
+def adopt(home: Home, ran: Sequence[Ran]) -> None:
     """Put the fresh layers of a build in their places.
 
     Where a layer of the same key is there with the same changes, the old one stays: other builds may stand on it.
-
-    Returns:
-        The names of steps whose fresh result differs from the old one.
     """
-    different = []
     for step in ran:
         old = layers.load(home, step.key)
         fresh = layers.place(home, step.layer.key)
@@ -29,12 +24,10 @@ def adopt(home: Home, ran: Sequence[Ran]) -> list[str]:
             shutil.rmtree(fresh, ignore_errors=True)
             continue
         if old is not None:
-            different.append(step.name)
             layers.drop(home, step.key)
         target = layers.place(home, step.key)
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
-    return different
 
 
 def same(one: Layer, other: Layer) -> bool:
@@ -42,9 +35,3 @@ def same(one: Layer, other: Layer) -> bool:
     return one.changes.removed == other.changes.removed and rows(one.changes.entries) == rows(
         other.changes.entries
     )
-
-
-def moved(step: Ran, home: Home) -> Ran:
-    """The step with its layer at its final place."""
-    layer = replace(step.layer, key=step.key, tree=layers.place(home, step.key) / "tree")
-    return replace(step, layer=layer)

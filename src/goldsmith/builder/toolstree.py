@@ -43,7 +43,9 @@ def tools_tree(debs: Mapping[str, Path], digest: str, home: Home, *, jobs: int) 
         merge = plan_merge(sorted(unpacked.values(), key=lambda u: u.package.name))
         if merge.refused:
             names = ", ".join(u.package.name for u in merge.refused)
-            raise IntegrityError(f"packages of the tools lock overlap: {names}", hint="renew it: goldsmith lock RECIPE")
+            raise IntegrityError(
+                f"packages of the tools lock overlap: {names}", hint="renew it: goldsmith lock RECIPE"
+            )
         fresh = place.with_name(f".{place.name}.{os.getpid()}")
         shutil.rmtree(fresh, ignore_errors=True)
         (fresh / "tree").mkdir(parents=True)

@@ -139,3 +139,8 @@ def run(
             tail=tail(printed),
         )
     return Finished(tuple(argv), done.returncode, done.stdout or b"", done.stderr or b"")
+
+
+def interact(argv: Sequence[str]) -> int:
+    """Hand the terminal to a program until it ends; its exit code."""
+    return subprocess.run(list(argv), env=environment(), check=False).returncode

@@ -1,0 +1,116 @@
+"""How a build tells what it does: live on a terminal, plain lines in a log. Always on standard error."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from goldsmith.builder.execute import Listener
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+MEGABYTE = 1_000_000
+
+
+class Lines:
+    """Plain lines, for a log."""
+
+    def __init__(self) -> None:
+        self._shown = -1
+
+    def say(self, text: str) -> None:
+        """One line."""
+        print(text, file=sys.stderr, flush=True)
+
+    def step_started(self, name: str) -> None:
+        """Nothing: the end of a step is a line."""
+
+    def step_ended(self, name: str, *, seconds: float, cached: bool) -> None:
+        """A line for the step."""
+        self.say(f"{name}: {'unchanged' if cached else f'{seconds:.1f} s'}")
+
+    def downloading(self, done: int, total: int) -> None:
+        """A line for each tenth."""
+        tenth = 10 * done // total if total else 10
+        if total and tenth != self._shown:
+            self._shown = tenth
+            self.say(f"downloads: {done / MEGABYTE:.0f} of {total / MEGABYTE:.0f} MB")
+
+    def warn(self, message: str) -> None:
+        """A warning."""
+        self.say(f"warning: {message}")
+
+
+class Live:
+    """Running steps with their time, and a bar with an estimate for downloads, on a terminal."""
+
+    def __init__(self, progress: "Progress") -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+        self._cached = 0
+
+    def say(self, text: str) -> None:
+        """One line above the live part."""
+        self._progress.console.print(text, highlight=False, markup=False)
+
+    def step_started(self, name: str) -> None:
+        """A running line."""
+        self._tasks[name] = self._progress.add_task(name, total=None)
+
+    def step_ended(self, name: str, *, seconds: float, cached: bool) -> None:
+        """The running line becomes a printed one."""
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            self._progress.remove_task(task)
+        self.say(f"  {name:<40} {'unchanged' if cached else f'{seconds:6.1f} s'}")
+
+    def downloading(self, done: int, total: int) -> None:
+        """The bar."""
+        if not total:
+            return
+        if "downloads" not in self._tasks:
+            self._tasks["downloads"] = self._progress.add_task("downloads", total=total)
+        self._progress.update(self._tasks["downloads"], completed=done, total=total)
+        if done >= total:
+            self._progress.remove_task(self._tasks.pop("downloads"))
+
+    def warn(self, message: str) -> None:
+        """A warning."""
+        self.say(f"warning: {message}")
+
+
+class Teller(Listener):
+    """A listener that can also say a line."""
+
+    def say(self, text: str) -> None:
+        """One line."""
+
+
+@contextmanager
+def progress_on_stderr() -> Iterator[Lines | Live]:
+    """A live display if standard error is a terminal, else plain lines."""
+    if not sys.stderr.isatty():
+        yield Lines()
+        return
+    from rich.console import Console  # noqa: PLC0415 - a log does without it
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )  # noqa: PLC0415
+    from rich.progress import TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield Live(progress)
