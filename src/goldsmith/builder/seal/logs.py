@@ -35,6 +35,15 @@ LOGS = (
         "Journals, which lie in directories named by the machine's identity.",
         ("/var/log/journal/*", "/var/lib/systemd/journal-*/*"),
     ),
+    *rows(
+        ("login-databases", "Login records in the newer databases.", ("/var/lib/lastlog/*", "/var/lib/wtmpdb/*", "/var/lib/pam/faillock/*", "/var/lib/faillock/*")),
+        ("installer-logs", "What an installer wrote down.", ("/var/log/installer/**", "/var/lib/initramfs-tools/*.log", "/root/preseed.cfg", "/root/ks-post.log")),
+        ("core-dumps", "Memory of programs that crashed.", ("/var/crash/*", "/var/lib/systemd/coredump/*", "/var/lib/systemd/pstore/*", "/core", "/var/core/*", "/var/lib/apport/coredump/*", "/var/spool/abrt/*")),
+        ("accounting", "What was run, by process accounting and sysstat.", ("/var/account/pacct*", "/var/log/account/pacct*", "/var/log/sa/sa*", "/var/log/sysstat/sa*")),
+        ("mail-spool", "Mail of the build machine.", ("/var/mail/*", "/var/spool/mail/*", "/var/spool/mqueue/*", "/var/spool/clientmqueue/*", "/var/spool/exim4/input/*", "/var/spool/exim4/msglog/*", "/var/lib/postfix/master.lock", "/var/spool/postfix/pid/*")),
+        ("print-spool", "Print jobs.", ("/var/spool/cups/c*", "/var/spool/cups/d*", "/var/spool/cups/tmp/*")),
+        ("cron-spool", "Jobs that were queued, and when jobs last ran.", ("/var/spool/cron/atjobs/*", "/var/spool/cron/atspool/*", "/var/spool/at/*", "/var/spool/anacron/*", "/var/lib/systemd/timers/stamp-*")),
+    ),
     Operation(
         "logs",
         "All other logs; directories stay, and so do, empty, files of owners other than root.",
@@ -45,14 +54,5 @@ LOGS = (
         files_only=True,
         is_trace=_is_log,
         remove=_forget,
-    ),
-    *rows(
-        ("login-databases", "Login records in the newer databases.", ("/var/lib/lastlog/*", "/var/lib/wtmpdb/*", "/var/lib/pam/faillock/*", "/var/lib/faillock/*")),
-        ("installer-logs", "What an installer wrote down.", ("/var/log/installer/**", "/var/lib/initramfs-tools/*.log", "/root/preseed.cfg", "/root/ks-post.log")),
-        ("core-dumps", "Memory of programs that crashed.", ("/var/crash/*", "/var/lib/systemd/coredump/*", "/var/lib/systemd/pstore/*", "/core", "/var/core/*", "/var/lib/apport/coredump/*", "/var/spool/abrt/*")),
-        ("accounting", "What was run, by process accounting and sysstat.", ("/var/account/pacct*", "/var/log/account/pacct*", "/var/log/sa/sa*", "/var/log/sysstat/sa*")),
-        ("mail-spool", "Mail of the build machine.", ("/var/mail/*", "/var/spool/mail/*", "/var/spool/mqueue/*", "/var/spool/clientmqueue/*", "/var/spool/exim4/input/*", "/var/spool/exim4/msglog/*", "/var/lib/postfix/master.lock", "/var/spool/postfix/pid/*")),
-        ("print-spool", "Print jobs.", ("/var/spool/cups/c*", "/var/spool/cups/d*", "/var/spool/cups/tmp/*")),
-        ("cron-spool", "Jobs that were queued, and when jobs last ran.", ("/var/spool/cron/atjobs/*", "/var/spool/cron/atspool/*", "/var/spool/at/*", "/var/spool/anacron/*", "/var/lib/systemd/timers/stamp-*")),
     ),
 )  # fmt: skip

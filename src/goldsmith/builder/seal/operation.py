@@ -63,24 +63,48 @@ def rows(*operations: tuple[str, str, tuple[str, ...]], files_only: bool = False
     )
 
 
-def traces(
-    tree: Root, operation: Operation, *, homes: Iterable[str], declared: frozenset[str]
-) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """Paths that stay, whatever patterns match."""
+
+    whole: frozenset[str] = field(default_factory=frozenset)
+    """Paths that stay with all that is below them."""
+    alone: frozenset[str] = field(default_factory=frozenset)
+    """Paths that stay themselves."""
+
+    def holds(self, path: str) -> bool:
+        """Whether a path stays."""
+        return path in self.alone or not self.whole.isdisjoint((path, *ancestors(path)))
+
+    def around(self) -> frozenset[str]:
+        """The directories that have something below them that stays."""
+        return frozenset(directory for path in self.whole | self.alone for directory in ancestors(path))
+
+
+def ancestors(path: str) -> Iterator[str]:
+    """The directories that a path is in, the nearest first, without the root."""
+    while (path := path.rpartition("/")[0]) != "":
+        yield path
+
+
+def traces(tree: Root, operation: Operation, *, homes: Iterable[str], spared: Spared) -> tuple[str, ...]:
     """The paths in a tree that an operation would do away with, sorted; what is below one of them is not listed.
 
     Args:
         tree: the tree.
         operation: the row.
         homes: the home directories.
-        declared: paths that the recipe itself made; they stay, and so do the directories around them.
+        spared: what stays, apart from what the operation itself spares; the directories around it stay too.
     """
+    spared = Spared(spared.whole | operation.spares, spared.alone)
+    around = spared.around()
     found: list[str] = []
     for match in sorted(set(_matches(tree, operation, homes)), key=lambda match: match.path.split("/")):
         if found and match.path.startswith(f"{found[-1]}/"):
             continue
         found += (
             path.path
-            for path in _apart_from(tree, match, operation.spares, declared)
+            for path in _apart_from(tree, match, spared, around)
             if not (operation.files_only and path.is_directory) and operation.is_trace(tree, path.path)
         )
     return tuple(dict.fromkeys(found))
@@ -95,17 +119,12 @@ def _matches(tree: Root, operation: Operation, homes: Iterable[str]) -> Iterator
             yield from find(tree, pattern)
 
 
-def _apart_from(
-    tree: Root, match: Match, spares: frozenset[str], declared: frozenset[str]
-) -> Iterator[Match]:
+def _apart_from(tree: Root, match: Match, spared: Spared, around: frozenset[str]) -> Iterator[Match]:
     """The match itself, or, where something that stays is below it, its parts without that."""
-    if match.path in declared or any(
-        match.path == path or match.path.startswith(f"{path}/") for path in spares
-    ):
+    if spared.holds(match.path):
         return
-    below = f"{match.path}/"
-    if not match.is_directory or not any(path.startswith(below) for path in (*spares, *declared)):
+    if not match.is_directory or match.path not in around:
         yield match
         return
     for child in find(tree, f"{match.path}/*"):
-        yield from _apart_from(tree, child, spares, declared)
+        yield from _apart_from(tree, child, spared, around)

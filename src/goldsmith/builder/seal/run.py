@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from goldsmith.builder.customize.nearest import did_you_mean
 from goldsmith.builder.seal.homes import home_directories
 from goldsmith.builder.seal.machine_id import CONTENT, MODE, PATH
-from goldsmith.builder.seal.operation import Operation, traces
+from goldsmith.builder.seal.operation import Operation, Spared, traces
 from goldsmith.builder.seal.table import OPERATIONS
 from goldsmith.effects.root import Root
 from goldsmith.errors import UsageError
@@ -53,16 +53,12 @@ def seal(
     check_names(keep)
     if "machine-id" not in keep and not tree.lexists(PATH):
         tree.write(PATH, CONTENT, mode=MODE, uid=0, gid=0)
-    homes = home_directories(tree)
     report = []
-    for operation in OPERATIONS:
-        if operation.name in keep or not operation.default:
-            report.append(Sealed(operation.name, (), kept=True))
-            continue
-        found = traces(tree, operation, homes=homes, declared=declared)
-        for path in found:
+    for operation, found in _survey(tree, declared):
+        kept = operation.name in keep or not operation.default
+        for path in () if kept else found:
             operation.remove(tree, path)
-        report.append(Sealed(operation.name, found))
+        report.append(Sealed(operation.name, () if kept else found, kept=kept))
     return tuple(report)
 
 
@@ -71,11 +67,11 @@ def prove(
 ) -> tuple[Residue, ...]:
     """What a sealed tree should not have and has; nothing, if it is well sealed. The tree is only read."""
     check_names(keep)
-    homes = home_directories(tree)
     return tuple(
         Residue(operation.name, path)
-        for operation in _done(keep)
-        for path in traces(tree, operation, homes=homes, declared=declared)
+        for operation, found in _survey(tree, declared)
+        if operation.default and operation.name not in keep
+        for path in found
     )
 
 
@@ -93,5 +89,11 @@ def check_names(keep: frozenset[str]) -> None:
         )
 
 
-def _done(keep: frozenset[str]) -> Iterator[Operation]:
-    return (operation for operation in OPERATIONS if operation.default and operation.name not in keep)
+def _survey(tree: Root, declared: frozenset[str]) -> Iterator[tuple[Operation, tuple[str, ...]]]:
+    """Each operation with its traces; what one has found is no matter of a later, more general one."""
+    homes = home_directories(tree)
+    claimed: frozenset[str] = frozenset()
+    for operation in OPERATIONS:
+        found = traces(tree, operation, homes=homes, spared=Spared(claimed, declared))
+        claimed |= frozenset(found)
+        yield operation, found
