@@ -102,5 +102,11 @@ def test_an_images_name_from_a_directorys(directory: str, name: str) -> None:
     assert image_name(directory) == name
 
 
+def test_the_component_that_is_scaffolded_is_valid(tmp_path: Path) -> None:
+    goldsmith("init", cwd=tmp_path)
+    result = goldsmith("component", "validate", "components/motd.yml", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
 def test_the_test_that_is_scaffolded_is_python() -> None:
     compile(scaffold("web")["tests/test_web.py"], "test_web.py", "exec")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import is_dataclass
 
 from goldsmith.model.recipe import Preamble, Recipe
+from goldsmith.model.said import Says
 from goldsmith.recipe.keys import Key, keys_of
 from goldsmith.recipe.later import REFUSALS
 from goldsmith.recipe.nodes import ITEM
@@ -24,7 +25,7 @@ line and column. `goldsmith schema` prints the JSON Schema for editors; `goldsmi
 name: web
 version: 1.0.0
 from: debian:trixie
-packages: [nginx-light, openssh-server, cloud-init]
+packages: [nginx, openssh-server, cloud-init]
 customizations:
   files:
     - path: /var/www/html/index.html
@@ -97,10 +98,20 @@ def _section(title: str, *classes: type) -> Iterator[str]:
 
 
 def _row(key: Key) -> str:
-    limits = f" One of {', '.join(f'`{choice}`' for choice in key.says.choices)}." if key.says.choices else ""
     example = f"`{key.says.example}`" if key.says.example else ""
-    cells = (f"`{key.name}`", _type(key), _default(key), key.says.doc + limits, example)
+    cells = (f"`{key.name}`", _type(key), _default(key), key.says.doc + _limits(key.says), example)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _limits(says: Says) -> str:
+    """The rules for a value, in words."""
+    if says.choices:
+        return f" One of {', '.join(f'`{choice}`' for choice in says.choices)}."
+    if says.wants and says.wants.lower() not in says.doc.replace("`", "").lower():
+        return f" {says.wants[0].upper()}{says.wants[1:]}."
+    if says.scalar == "size" or (says.minimum is None and says.maximum is None):
+        return ""
+    return f" At least {says.minimum}." if says.maximum is None else f" {says.minimum} to {says.maximum}."
 
 
 def _type(key: Key) -> str:
