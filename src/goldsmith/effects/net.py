@@ -333,10 +333,10 @@ def _status(status: int) -> Refused:
 def _reason(error: urllib3.exceptions.HTTPError) -> str:
     """What went wrong, in words; urllib3's own text names objects of its code."""
     kinds = (
-        (urllib3.exceptions.ConnectTimeoutError, "no connection in time"),
         (urllib3.exceptions.NameResolutionError, "the host's name is not known"),
         (urllib3.exceptions.ProxyError, "the proxy does not answer"),
         (urllib3.exceptions.NewConnectionError, "no connection"),
+        (urllib3.exceptions.ConnectTimeoutError, "no connection in time"),
         (urllib3.exceptions.ReadTimeoutError, "the server fell silent"),
         (urllib3.exceptions.IncompleteRead, "the connection ended too early"),
         (urllib3.exceptions.SSLError, "the server's certificate is not trusted"),

@@ -63,10 +63,22 @@ KINDS = (
         "the mirror or somebody on the way changed the index; use another mirror. Nothing of it was used",
     ),
     Kind(
-        r"is not signed|no longer signed|does not have a Release file",
+        r"\b40[13]\b",
+        NetworkError,
+        "the server refuses access",
+        "check the repository's `credentials`",
+    ),
+    Kind(
+        r"is not signed|no longer signed",
         TrustError,
         "it has no signed index (keyring {keyring})",
         "check address and suite; an archive without a signature is not used",
+    ),
+    Kind(
+        r"does not have a Release file",
+        NetworkError,
+        "the server has no index there",
+        "check address and suite",
     ),
     Kind(
         r"is expired|expired \(invalid since",
@@ -92,12 +104,6 @@ KINDS = (
         NoSpace,
         "no space is left for its index",
         "free some space under GOLDSMITH_HOME, or set it to a directory on a larger disk",
-    ),
-    Kind(
-        r"\b40[13]\b",
-        NetworkError,
-        "the server refuses access",
-        "check the repository's `credentials`",
     ),
     Kind(
         r"\b404\b|File not found",

@@ -12,7 +12,7 @@ from goldsmith.effects import files
 from goldsmith.errors import InputError, Place, StaleLock
 from goldsmith.lock.position import position_of
 from goldsmith.model.canonical import digest, plain
-from goldsmith.model.lock import FORMAT, Lock, LockedStage, ToolsLock
+from goldsmith.model.lock import FORMAT, Lock, LockedPackage, LockedStage, ToolsLock
 from goldsmith.model.said import Says
 from goldsmith.store.home import Home
 
@@ -118,7 +118,11 @@ def _read_value(hint: Any, data: object, path: tuple[str | int, ...]) -> object:
     if get_origin(kind) is tuple:
         if not isinstance(data, list):
             raise _Wrong(f"{_key(path)} must be a list, and is {data!r:.60}", path)
-        return tuple(_read_value(get_args(kind)[0], item, (*path, place)) for place, item in enumerate(data))
+        values = tuple(
+            _read_value(get_args(kind)[0], item, (*path, place)) for place, item in enumerate(data)
+        )
+        _refuse_twice(values, path)
+        return values
     if is_dataclass(kind):
         return _read_object(typing.cast("type", kind), data, path)
     # bool is an int to Python, and no number to a reader of JSON.
@@ -126,6 +130,14 @@ def _read_value(hint: Any, data: object, path: tuple[str | int, ...]) -> object:
         raise _Wrong(f"{_key(path)} must be {KINDS[kind]}, and is {data!r:.60}", path)
     _check_said(says, data, path)
     return data
+
+
+def _refuse_twice(values: tuple[Any, ...], path: tuple[str | int, ...]) -> None:
+    seen = set()
+    for place, value in enumerate(values):
+        if isinstance(value, LockedPackage) and value.name in seen:
+            raise _Wrong(f"{_key((*path, place))} is the second {value.name!r}", (*path, place))
+        seen.add(getattr(value, "name", None))
 
 
 def _check_said(says: Says, data: Any, path: tuple[str | int, ...]) -> None:

@@ -7,29 +7,43 @@ from goldsmith.model.said import Says
 
 FORMAT = 1
 DIGEST = r"sha256:[0-9a-f]{64}"
+HEXADECIMAL = r"[0-9a-f]{64}"
+HEXADECIMAL_WANTS = "64 hexadecimal digits"
+PACKAGE = r"[a-z0-9][a-z0-9+.-]*"
+PATH = r"(?!/)(?!(.*/)?\.\.(/|$))[^\0]+"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class LockedPackage:
     """One .deb."""
 
-    name: Annotated[str, Says("The binary package's name.")]
+    name: Annotated[str, Says("The binary package's name.", pattern=PACKAGE, wants="the name of a package")]
     version: Annotated[str, Says("Its version.")]
     architecture: Annotated[str, Says("Its architecture, `all` among them.")]
     repository: Annotated[str, Says("The id of the repository it comes from.")]
-    path: Annotated[str, Says("Its path below the repository's address.")]
-    size: Annotated[int, Says("Its size in bytes.")]
+    path: Annotated[
+        str,
+        Says(
+            "Its path below the repository's address.",
+            pattern=PATH,
+            wants="a path below the repository's address",
+        ),
+    ]
+    size: Annotated[int, Says("Its size in bytes.", minimum=0)]
     sha256: Annotated[
         str,
         Says(
             "The SHA-256 of its bytes, in hexadecimal.",
-            pattern=r"[0-9a-f]{64}",
-            wants="64 hexadecimal digits",
+            pattern=HEXADECIMAL,
+            wants=HEXADECIMAL_WANTS,
         ),
     ]
     group: Annotated[
         int,
-        Says("Packages are installed group by group: 1 boots, 2 is the rest, later ones were added later."),
+        Says(
+            "Packages are installed group by group: 1 boots, 2 is the rest, later ones were added later.",
+            minimum=1,
+        ),
     ] = 1
     reason: Annotated[
         str,
@@ -62,8 +76,11 @@ class LockedDownload:
     """A file that a component's WebDownload names with its checksum."""
 
     url: Annotated[str, Says("Where it comes from.")]
-    size: Annotated[int, Says("Its size in bytes.")]
-    sha256: Annotated[str, Says("The SHA-256 of its bytes, in hexadecimal.")]
+    size: Annotated[int, Says("Its size in bytes.", minimum=0)]
+    sha256: Annotated[
+        str,
+        Says("The SHA-256 of its bytes, in hexadecimal.", pattern=HEXADECIMAL, wants=HEXADECIMAL_WANTS),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
