@@ -82,7 +82,7 @@ def place(shop: Workshop, packages: Sequence[Unpacked], taken: Sequence[Unpacked
     return action
 
 
-def configure(shop: Workshop, packages: Sequence[Unpacked], automatic: Sequence[str]) -> Action:
+def configure(shop: Workshop, packages: Sequence[Unpacked]) -> Action:
     """Run a group's maintainer scripts; the layer just below has its files."""
 
     def action(key: str, below: Sequence[Layer]) -> Layer:
@@ -93,7 +93,7 @@ def configure(shop: Workshop, packages: Sequence[Unpacked], automatic: Sequence[
         with grow(shop, key, below) as growth:
             with Root(growth.tree) as tree:
                 install.restore_directories(tree, below)
-                install.write_database(tree, placed, automatic)
+                install.write_database(tree, placed)
                 scratch = shop.scratch(key)
                 wished = install.configure(
                     tree, Sandbox(root=growth.tree), placed, late, log=shop.log, scratch=scratch
@@ -108,12 +108,11 @@ def make_initramfs(shop: Workshop, files: Mapping[str, tuple[bytes, int]]) -> Ac
     """Make the initramfs from the first group; ``files`` (content and mode by path) are written before."""
 
     def action(key: str, below: Sequence[Layer]) -> Layer:
-        with grow(shop, key, below) as growth:
-            with Root(growth.tree) as tree:
-                for path, (data, mode) in files.items():
-                    tree.mkdir(str(Path(path).parent), parents=True)
-                    tree.write(path, data, mode=mode)
-                initramfs.make(tree, Sandbox(root=growth.tree), epoch=shop.epoch, log=shop.log)
+        with grow(shop, key, below) as growth, Root(growth.tree) as tree:
+            for path, (data, mode) in files.items():
+                tree.mkdir(str(Path(path).parent), parents=True)
+                tree.write(path, data, mode=mode)
+            initramfs.make(tree, Sandbox(root=growth.tree), epoch=shop.epoch, log=shop.log)
         return result(growth)
 
     return action

@@ -54,7 +54,7 @@ echo >>{RECORDED}/py3compile
 """,
     afterwards=("/usr/bin/python3", "/run/goldsmith/py3compile.afterwards"),
     # The tool's own main() decides what to compile; only the start of one interpreter a package is saved.
-    program=f'''
+    program=f"""
 import subprocess, sys
 
 jobs = {{}}
@@ -89,7 +89,7 @@ for command, names in jobs.items():
         workers.append(worker)
 for worker in workers:
     worker.wait()
-''',
+""",
 )
 """Python's byte code: half of the time goes into starting interpreters. Source times are packages', so it is the same."""
 

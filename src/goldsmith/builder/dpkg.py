@@ -62,7 +62,7 @@ def file_list(entries: Iterable[Entry]) -> str:
     return "".join(f"/{entry.path or '.'}\n" for entry in entries)
 
 
-def file_triggers(package: Package, declarations: str) -> list[tuple[str, str]]:
+def file_triggers(declarations: str) -> list[tuple[str, str]]:
     """The triggers a package is interested in: ``(trigger, how)``; ``how`` is ``await`` or ``noawait``."""
     found = []
     for line in declarations.splitlines():
@@ -85,23 +85,13 @@ def fired(paths: Iterable[str], interests: Mapping[str, Iterable[str]]) -> dict[
         interests: file trigger (an absolute path) → packages, as ``triggers/File`` has them, ``/noawait`` and all.
     """
     pending: dict[str, list[str]] = {}
-    known = {path for path in paths}
+    known = set(paths)
     for trigger, packages in sorted(interests.items()):
         below = trigger.strip("/")
         if any(path == below or path.startswith(below + "/") for path in known):
             for package in packages:
                 pending.setdefault(package.removesuffix("/noawait"), []).append(trigger)
     return pending
-
-
-def activated(declarations: str) -> list[str]:
-    """The triggers that a package activates whenever its state changes."""
-    found = []
-    for line in declarations.splitlines():
-        words = line.split("#", 1)[0].split()
-        if len(words) == 2 and words[0].startswith("activate"):  # noqa: PLR2004
-            found.append(words[1])
-    return found
 
 
 def dependency_names(value: str) -> list[tuple[str, ...]]:

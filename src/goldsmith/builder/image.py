@@ -73,7 +73,7 @@ def make_image(
                 recipe.disk, name=recipe.name, architecture=recipe.architecture, need=measure(tree)
             )
             need_space(shop.work, layout, recipe)
-            parts = boot_parts(shop, layout, recipe, tools, tools_digest, tree)
+            parts = boot_parts(shop, layout, recipe, tools=tools, tools_digest=tools_digest, tree=tree)
             make_disk(tree, layout, tools=tools, epoch=shop.epoch, output=raw, parts=parts)
         named = pool.submit(disk_digest, raw)
         plain_sha256 = sha256_sparse(raw) if layout.size <= SHA256_UP_TO else None
@@ -101,7 +101,7 @@ def need_space(room: Path, layout: Layout, recipe: Recipe) -> None:
 
 
 def boot_parts(
-    shop: Workshop, layout: Layout, recipe: Recipe, tools: Tools, tools_digest: str, tree: Path
+    shop: Workshop, layout: Layout, recipe: Recipe, *, tools: Tools, tools_digest: str, tree: Path
 ) -> BootParts:
     """The parts that start the disk; for ext4 they depend on the layout and the tools only, and are kept."""
     append = recipe.customizations.kernel.append if recipe.customizations.kernel else ""

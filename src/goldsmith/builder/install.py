@@ -113,7 +113,7 @@ def _own(merge: Merge, target: Path, info: Path, epoch: int) -> Iterable[TreeEnt
 def _packaged(merge: Merge) -> Iterable[TreeEntry]:
     """The packages' files as entries: all is known from when they were unpacked."""
     shared: dict[str, dict[str, Entry]] = {}
-    for unpacked, entry in merge.files.values():
+    for unpacked, _ in merge.files.values():
         if unpacked.sha256 not in shared:
             by_path = {e.path: e for e in unpacked.package.entries if e.kind == "file"}
             shared[unpacked.sha256] = {
@@ -172,15 +172,14 @@ def conffiles(unpacked: Unpacked) -> dict[str, str]:
     return found
 
 
-def write_database(tree: Root, packages: Sequence[Unpacked], automatic: Iterable[str]) -> None:
-    """Tell dpkg and apt of packages whose files are in place.
+def write_database(tree: Root, packages: Sequence[Unpacked]) -> None:
+    """Tell dpkg of packages whose files are in place.
 
     Packages that were there before and have an interest in a new path get that trigger pending.
 
     Args:
         tree: the tree, mounted to be changed.
         packages: those that were placed, not those that dpkg unpacks.
-        automatic: names of packages that nobody asked for by name; apt may remove them once nothing needs them.
     """
     first = not tree.exists(f"{ADMIN}/status")
     if first:
@@ -201,7 +200,6 @@ def write_database(tree: Root, packages: Sequence[Unpacked], automatic: Iterable
         f"{ADMIN}/status", (text + ("\n" if text and new else "") + new).encode(errors="surrogateescape")
     )
     _write_interests(tree, packages, interests)
-    _write_automatic(tree, automatic, {u.package.name: u.package for u in packages})
 
 
 def _write_empty_database(tree: Root) -> None:
@@ -225,7 +223,7 @@ def _write_interests(tree: Root, packages: Sequence[Unpacked], files: dict[str, 
     for unpacked in packages:
         if "triggers" not in unpacked.package.scripts:
             continue
-        for trigger, how in dpkg.file_triggers(unpacked.package, (unpacked.control / "triggers").read_text()):
+        for trigger, how in dpkg.file_triggers((unpacked.control / "triggers").read_text()):
             name = dpkg.interested(unpacked.package.info_name, how)
             room = files if trigger.startswith("/") else explicit
             if name not in room.setdefault(trigger, []):
@@ -236,17 +234,22 @@ def _write_interests(tree: Root, packages: Sequence[Unpacked], files: dict[str, 
         tree.append(f"{ADMIN}/triggers/{trigger}", "".join(f"{name}\n" for name in names).encode())
 
 
-def _write_automatic(tree: Root, automatic: Iterable[str], packages: Mapping[str, Package]) -> None:
-    stanzas = [
-        f"Package: {name}\nArchitecture: {packages[name].fields['Architecture'].replace('all', 'amd64')}\nAuto-Installed: 1\n"
-        for name in sorted(automatic)
-        if name in packages
-    ]
-    path = "/var/lib/apt/extended_states"
-    if stanzas:
-        tree.mkdir("/var/lib/apt", parents=True)
-        old = tree.read_text(path) if tree.exists(path) else ""
-        tree.write(path, (old + ("\n" if old else "") + "\n".join(stanzas) + "\n").encode())
+def mark_automatic(tree: Root, packages: Iterable[str], *, architecture: str) -> None:
+    """Tell apt which packages came as dependencies.
+
+    Args:
+        tree: the tree.
+        packages: ``name architecture`` of each.
+        architecture: the image's; apt files packages of architecture ``all`` under it.
+    """
+    stanzas = []
+    for package in packages:
+        name, own = package.split()
+        stanzas.append(
+            f"Package: {name}\nArchitecture: {architecture if own == 'all' else own}\nAuto-Installed: 1\n"
+        )
+    tree.mkdir("/var/lib/apt", parents=True)
+    tree.write("/var/lib/apt/extended_states", ("\n".join(stanzas) + "\n").encode())
 
 
 def configure(

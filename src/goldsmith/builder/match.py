@@ -6,7 +6,7 @@ links are found as themselves, and wildcards never look behind one.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from goldsmith.effects.root import Root
@@ -28,6 +28,22 @@ def find(tree: Root, pattern: str) -> Iterator[Match]:
     """Everything in the tree that a pattern matches, each path once, in sorted order."""
     parts = [part for part in pattern.split("/") if part]
     yield from sorted(set(_find(tree, "", parts)))
+
+
+def find_any(tree: Root, patterns: Iterable[str]) -> Iterator[Match]:
+    """Everything that one of several patterns matches; those that end alike, as ``TOP/**/WORD``, share one walk."""
+    words: dict[str, list[str]] = {}
+    for pattern in patterns:
+        top, across, word = pattern.rpartition("/**/")
+        if across and word.strip("/") and "/" not in word and word != "**":
+            words.setdefault(top, []).append(translate(word))
+        else:
+            yield from find(tree, pattern)
+    for top, translated in words.items():
+        matcher = re.compile("|".join(translated))
+        for match in find(tree, f"{top}/**"):
+            if matcher.fullmatch(match.path.rsplit("/", 1)[1]):
+                yield match
 
 
 def _find(tree: Root, top: str, parts: list[str]) -> Iterator[Match]:

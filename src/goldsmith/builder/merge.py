@@ -15,6 +15,9 @@ from goldsmith.model.package import Entry
 ALIASES = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32")
 """Directories of the root that are symbolic links into ``usr`` on every system we build (merged /usr)."""
 
+MADE_WITH = 0o755
+"""The mode of directories as they are made; few packages want another."""
+
 
 def real_path(path: str) -> str:
     """Where a packaged path lies on a merged-/usr system: ``lib/udev`` is ``usr/lib/udev``."""
@@ -96,12 +99,12 @@ def make_tree(merge: Merge, target: Path) -> Mapping[str, Entry]:
     """
     wanted = dict(merge.directories)
     for path in _parents([*wanted, *merge.files]):
-        wanted.setdefault(path, Entry(path=path, kind="dir", mode=0o755, uid=0, gid=0, mtime=0))
+        wanted.setdefault(path, Entry(path=path, kind="dir", mode=MADE_WITH, uid=0, gid=0, mtime=0))
     base = os.open(target, os.O_PATH | os.O_DIRECTORY)
     try:
         for path in sorted(wanted):
             if path:
-                os.mkdir(path, 0o755, dir_fd=base)
+                os.mkdir(path, MADE_WITH, dir_fd=base)
         for path, (unpacked, entry) in merge.files.items():
             os.link(f"{unpacked.root}/{entry.path}", path, dst_dir_fd=base, follow_symlinks=False)
         for path, entry in wanted.items():
@@ -115,7 +118,7 @@ def _finish_directory(base: int, path: str, entry: Entry) -> None:
     where = path or "."
     if entry.uid or entry.gid:
         os.chown(where, entry.uid, entry.gid, dir_fd=base)
-    if entry.mode != 0o755:
+    if entry.mode != MADE_WITH:
         os.chmod(where, entry.mode, dir_fd=base)
 
 

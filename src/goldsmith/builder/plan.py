@@ -57,13 +57,13 @@ def plan_build(recipe: Recipe, lock: Lock, contents: Contents) -> Plan:
         prefix = f"stage {stage.name}: "
         below = _install(steps, locked.packages, lock, prefix, initramfs=False)
         _components(steps, below, stage.components, lock, contents, prefix)
-        _components(steps, below, stage.components, lock, contents, prefix, "validate")
+        _components(steps, below, stage.components, lock, contents, prefix, kind="validate")
     below = _install(steps, lock.packages, lock, "", initramfs=True, spec=plain(recipe.disk))
     _copies(steps, below, recipe)
     _add(steps, below, "accounts", "accounts", _accounts_facts(recipe, lock))
     _components(steps, below, recipe.components, lock, contents, "")
     _add(steps, below, "customize", "customize", _customize_facts(recipe, lock, contents))
-    _components(steps, below, recipe.components, lock, contents, "", "validate")
+    _components(steps, below, recipe.components, lock, contents, "", kind="validate")
     if recipe.remove.packages or recipe.remove.paths or recipe.remove.docs or recipe.remove.locales:
         languages = recipe.customizations.locale.languages if recipe.customizations.locale else ()
         facts = {"epoch": lock.epoch, "remove": plain(recipe.remove), "languages": plain(languages)}
@@ -77,6 +77,11 @@ def plan_build(recipe: Recipe, lock: Lock, contents: Contents) -> Plan:
     }
     _add(steps, below, "finish", "finish", finish)
     return Plan(tuple(steps), tuple(below))
+
+
+def automatic(lock: Lock) -> list[str]:
+    """``name architecture`` of the packages that nobody asked for by name; apt may remove them once nothing needs them."""
+    return [f"{p.name} {p.architecture}" for p in sorted(lock.packages) if p.reason != "recipe"]
 
 
 def _add(steps: list[Step], below: list[str], name: str, kind: str, facts: Mapping[str, object]) -> None:
@@ -102,7 +107,6 @@ def _install(
         facts: dict[str, object] = {"packages": digests, "epoch": lock.epoch, "taken": list(taken)}
         steps.append(Step(place, "place", VERSIONS["place"], facts))
         below.append(place)
-        automatic = [p.name for p in members if p.reason != "recipe"]
         _add(
             steps,
             below,
@@ -136,6 +140,7 @@ def _components(
     lock: Lock,
     contents: Contents,
     prefix: str,
+    *,
     kind: str = "component",
 ) -> None:
     for number, use in enumerate(uses, start=1):
@@ -176,5 +181,6 @@ def _customize_facts(recipe: Recipe, lock: Lock, contents: Contents) -> Mapping[
         "customizations": plain(customizations),
         "content": sources,
         "sources": dict(contents.sources),
+        "automatic": automatic(lock),
         "epoch": lock.epoch,
     }

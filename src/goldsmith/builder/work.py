@@ -1,7 +1,7 @@
 """Bind the steps of a plan to what they work with: packages, component documents, settings."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from goldsmith.builder.debs import Unpacked
 from goldsmith.builder.execute import Action
 from goldsmith.builder.finish import finish
 from goldsmith.builder.inputs import Inputs
-from goldsmith.builder.plan import groups
+from goldsmith.builder.install import mark_automatic
+from goldsmith.builder.plan import automatic, groups
 from goldsmith.builder.remove import remove
 from goldsmith.builder.workshop import Workshop
 from goldsmith.disk.bootloader import boot_files, initramfs_files
@@ -44,32 +45,50 @@ class Material:
     """A file for each build secret."""
 
 
-def bind(plan: Plan, shop: Workshop, material: Material) -> dict[str, Action]:
-    """An action for each step of the plan."""
-    return {step.name: _action(step, shop, material) for step in plan.steps}
+def _initramfs(_step: Step, shop: Workshop, material: Material) -> Action:
+    return actions.make_initramfs(shop, initramfs_files(material.inputs.recipe.disk.root))
 
 
-def _action(step: Step, shop: Workshop, material: Material) -> Action:
-    recipe, lock = material.inputs.recipe, material.lock
-    if step.kind in {"place", "configure"}:
-        return _install(step, shop, material)
-    if step.kind == "initramfs":
-        return actions.make_initramfs(shop, initramfs_files(recipe.disk.root))
-    if step.kind == "copy":
-        number = int(step.name.split()[1])
-        wanted = recipe.copy_from[number - 1]
-        depth = sum(name.startswith(f"stage {wanted.stage}: ") for name in step.below)
-        return actions.copy(shop, wanted, depth)
-    if step.kind in {"component", "validate"}:
-        return _component(step, shop, material)
-    if step.kind == "accounts":
-        return in_tree(shop, lambda ground: _customize(ground, shop, material, accounts=True))
-    if step.kind == "customize":
-        return in_tree(shop, lambda ground: _customize(ground, shop, material, accounts=False))
-    if step.kind == "remove":
-        return in_tree(shop, lambda ground: _remove(ground, material))
-    assert step.kind == "finish", step.kind
-    layout = plan_layout(recipe.disk, name=recipe.name, architecture=lock.architecture, need=ROOMY)
+def _copy(step: Step, shop: Workshop, material: Material) -> Action:
+    wanted = material.inputs.recipe.copy_from[int(step.name.split()[1]) - 1]
+    depth = sum(name.startswith(f"stage {wanted.stage}: ") for name in step.below)
+    return actions.copy(shop, wanted, depth)
+
+
+def _accounts(_step: Step, shop: Workshop, material: Material) -> Action:
+    return in_tree(shop, lambda ground: _apply(ground, shop, material, accounts=True))
+
+
+def _customize(_step: Step, shop: Workshop, material: Material) -> Action:
+    def work(ground: Ground) -> None:
+        recipe, lock = material.inputs.recipe, material.lock
+        warnings = apply_system(
+            ground.tree,
+            name=recipe.name,
+            version=recipe.version,
+            sources=material.inputs.sources,
+            run=ground.sandbox.run,
+        )
+        ground.notes["warnings"] = list(warnings)
+        mark_automatic(ground.tree, automatic(lock), architecture=lock.architecture)
+        _apply(ground, shop, material, accounts=False)
+
+    return in_tree(shop, work)
+
+
+def _apply(ground: Ground, shop: Workshop, material: Material, *, accounts: bool) -> None:
+    recipe = material.inputs.recipe
+    # The salt of a password must not change with the version, or every version would differ in /etc/shadow.
+    seed = hashlib.sha256(f"goldsmith {recipe.name}".encode()).hexdigest()
+    means = Means(ground.tree, ground.sandbox.run, Path(recipe.directory), seed, shop.epoch)
+    for row in CUSTOMIZATIONS:
+        if (row.name in ACCOUNTS) == accounts and row.applies(recipe.customizations):
+            row.apply(recipe.customizations, means)
+
+
+def _finish(_step: Step, shop: Workshop, material: Material) -> Action:
+    recipe = material.inputs.recipe
+    layout = plan_layout(recipe.disk, name=recipe.name, architecture=recipe.architecture, need=ROOMY)
     append = recipe.customizations.kernel.append if recipe.customizations.kernel else ""
     boot = boot_files(layout, append=append)
     return in_tree(shop, lambda ground: finish(ground, shop, boot=boot, customizations=recipe.customizations))
@@ -90,8 +109,7 @@ def _install(step: Step, shop: Workshop, material: Material) -> Action:
     members = next(packages for n, packages in grouped if n == number)
     own = [material.unpacked[package.sha256] for package in members]
     if step.kind == "configure":
-        automatic = [package.name for package in members if package.reason != "recipe"]
-        return actions.configure(shop, own, automatic)
+        return actions.configure(shop, own)
     taken = [material.unpacked[p.sha256] for n, packages in grouped if n < number for p in packages]
     return actions.place(shop, own, taken, first=number == grouped[0][0])
 
@@ -114,24 +132,31 @@ def _component(step: Step, shop: Workshop, material: Material) -> Action:
     )
 
 
-def _customize(ground: Ground, shop: Workshop, material: Material, *, accounts: bool) -> None:
-    recipe = material.inputs.recipe
-    run = ground.sandbox.run
-    if not accounts:
-        warnings = apply_system(
-            ground.tree, name=recipe.name, version=recipe.version, sources=material.inputs.sources, run=run
-        )
+def _remove(_step: Step, shop: Workshop, material: Material) -> Action:
+    def work(ground: Ground) -> None:
+        recipe = material.inputs.recipe
+        languages = recipe.customizations.locale.languages if recipe.customizations.locale else ()
+        warnings = remove(ground.tree, recipe.remove, languages=languages, run=ground.sandbox.run)
         ground.notes["warnings"] = list(warnings)
-    # The salt of a password must not change with the version, or every version would differ in /etc/shadow.
-    seed = hashlib.sha256(f"goldsmith {recipe.name}".encode()).hexdigest()
-    means = Means(ground.tree, run, Path(recipe.directory), seed, shop.epoch)
-    for row in CUSTOMIZATIONS:
-        if (row.name in ACCOUNTS) == accounts and row.applies(recipe.customizations):
-            row.apply(recipe.customizations, means)
+
+    return in_tree(shop, work)
 
 
-def _remove(ground: Ground, material: Material) -> None:
-    recipe = material.inputs.recipe
-    languages = recipe.customizations.locale.languages if recipe.customizations.locale else ()
-    warnings = remove(ground.tree, recipe.remove, languages=languages, run=ground.sandbox.run)
-    ground.notes["warnings"] = list(warnings)
+KINDS: Mapping[str, Callable[[Step, Workshop, Material], Action]] = {
+    "place": _install,
+    "configure": _install,
+    "initramfs": _initramfs,
+    "copy": _copy,
+    "accounts": _accounts,
+    "component": _component,
+    "customize": _customize,
+    "validate": _component,
+    "remove": _remove,
+    "finish": _finish,
+}
+"""What makes the action of each kind of step."""
+
+
+def bind(plan: Plan, shop: Workshop, material: Material) -> dict[str, Action]:
+    """An action for each step of the plan."""
+    return {step.name: KINDS[step.kind](step, shop, material) for step in plan.steps}
