@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldsmith.builder.match import find, translate
+from goldsmith.builder.match import find, find_any, translate
 from goldsmith.effects.root import Root
 
 FILES = ("a/one.log", "a/two.log", "a/b/three.log", "a/b/c/four.txt", "a.d/x", "top", "a/.hidden", "a/[x]")
@@ -53,6 +53,12 @@ CASES = {
 @pytest.mark.parametrize(("pattern", "expected"), CASES.values(), ids=CASES)
 def test_find(tree: Root, pattern: str, expected: list[str]) -> None:
     assert [match.path for match in find(tree, pattern)] == expected
+
+
+@pytest.mark.parametrize("pattern", [case[0] for case in CASES.values()], ids=CASES)
+def test_several_patterns_find_what_each_finds(tree: Root, pattern: str) -> None:
+    patterns = (pattern, "/a/**/*.log", "/a/**/*.txt", "/a/**/b")
+    assert set(find_any(tree, patterns)) == {match for each in patterns for match in find(tree, each)}
 
 
 def test_directories_are_told_from_links_to_them(tree: Root) -> None:

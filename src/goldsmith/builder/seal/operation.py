@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from goldsmith.builder.match import Match, find
+from goldsmith.builder.match import Match, find, find_any
 from goldsmith.effects.root import Root
 
 HOME = "~"
@@ -111,12 +111,9 @@ def traces(tree: Root, operation: Operation, *, homes: Iterable[str], spared: Sp
 
 
 def _matches(tree: Root, operation: Operation, homes: Iterable[str]) -> Iterator[Match]:
-    for pattern in operation.matches:
-        if pattern.startswith(f"{HOME}/"):
-            for home in homes:
-                yield from find(tree, home + pattern[len(HOME) :])
-        else:
-            yield from find(tree, pattern)
+    in_homes = [pattern for pattern in operation.matches if pattern.startswith(f"{HOME}/")]
+    yield from find_any(tree, (pattern for pattern in operation.matches if pattern not in in_homes))
+    yield from find_any(tree, (home + pattern[len(HOME) :] for home in homes for pattern in in_homes))
 
 
 def _apart_from(tree: Root, match: Match, spared: Spared, around: frozenset[str]) -> Iterator[Match]:
