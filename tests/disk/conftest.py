@@ -2,18 +2,17 @@
 
 import os
 import random
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from goldsmith.disk.tools import Tools
-from goldsmith.model.disk import TreeNeed
-from goldsmith.model.recipe import DiskSpec
+from goldsmith.effects.process import run
 
 EPOCH = 1_700_000_000
-SMALL = DiskSpec(headroom=1 << 20)
-NEED = TreeNeed(inodes=1000, blocks=10_000)
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +45,7 @@ def entries(seed: int = 1) -> list[tuple[str, Callable[[Path], None]]]:
         ("usr/lib/empty", file(b"")),
         ("usr/lib/zeros", file(bytes(100_000))),
         ("usr/lib/short", lambda path: path.symlink_to("large")),
-        ("usr/lib/long", lambda path: path.symlink_to("x" * 300)),
+        ("usr/lib/long", lambda path: path.symlink_to("x/" * 150)),
         ("usr/lib/späße ñ", file(b"utf-8")),
         ("dev/null", lambda path: os.mknod(path, 0o20666, os.makedev(1, 3))),
         ("run/pipe", os.mkfifo),
@@ -66,6 +65,8 @@ def make_tree(root: Path, *, reverse: bool = False) -> Path:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         make(path)
+        if path.is_symlink() or not path.is_file():
+            os.utime(path, (EPOCH - 400, EPOCH - 400), follow_symlinks=False)
     os.link(root / "usr/bin/tool", root / "usr/bin/twin")
     # cap_net_raw+ep, as iputils-ping has it.
     capability = bytes.fromhex("0100000200200000000000000000000000000000")
@@ -79,3 +80,65 @@ def make_tree(root: Path, *, reverse: bool = False) -> Path:
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tree(tmp_path_factory.mktemp("tree"))
+
+
+def copy_tools(tools: Tools, root: Path) -> None:
+    """A tools tree that shares its files with the first; what is to be changed must be replaced, not written to."""
+    linked = run(["cp", "-al", str(tools.root), str(root)], check=False)
+    if linked.code != 0:
+        shutil.rmtree(root, ignore_errors=True)
+        run(["cp", "-a", str(tools.root), str(root)])
+
+
+@pytest.fixture(scope="session")
+def shimless_tools(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Tools:
+    root = tmp_path_factory.mktemp("shimless") / "tools"
+    copy_tools(tools, root)
+    (root / "usr/lib/shim/shimx64.efi.signed").unlink()
+    return Tools(root)
+
+
+CLOCK_READERS = ("date", "debugfs", "grub-mkimage", "mcopy", "mke2fs", "mkfs.erofs", "mkfs.fat", "mmd")
+
+
+@pytest.fixture(scope="session")
+def late_tools(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Tools:
+    """The same tools, whose programs all believe that it is the year 2039."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    if library is None:
+        pytest.skip("libfaketime is not installed on this host")
+    root = tmp_path_factory.mktemp("late") / "tools"
+    copy_tools(tools, root)
+    shutil.copy(library, root / "usr/lib/libfaketime.so.1")
+    (root / "usr/real").mkdir()
+    for name in CLOCK_READERS:
+        path = next(
+            root / place / name for place in ("usr/sbin", "usr/bin") if (root / place / name).exists()
+        )
+        shutil.copy(path, root / "usr/real" / name)
+        path.unlink()
+        # The library would move the times of files too, which is another thing.
+        path.write_text(
+            "#!/bin/sh\nexport LD_PRELOAD=/usr/lib/libfaketime.so.1 FAKETIME='@2039-01-01 00:00:00' NO_FAKE_STAT=1\n"
+            f'exec /usr/real/{name} "$@"\n'
+        )
+        path.chmod(0o755)
+    return Tools(root)
+
+
+@pytest.fixture(scope="session")
+def other_tree() -> Iterator[Path]:
+    """The same tree, made in the opposite order, on tmpfs, with other access and change times."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        root = make_tree(Path(directory) / "tree", reverse=True)
+        for path in root.rglob("*"):
+            facts = path.lstat()
+            os.utime(path, (1_000_000_000, facts.st_mtime), follow_symlinks=False)
+        yield root
+
+
+@pytest.fixture
+def room() -> Iterator[Path]:
+    """A directory on tmpfs: disks are large, and the tests are not about the host's."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        yield Path(directory)

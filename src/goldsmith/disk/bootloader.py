@@ -34,13 +34,13 @@ set fallback=1
 """
 
 ROOT_ENTRIES = """\
-# Kernel packages keep these links: Debian's in /, Ubuntu's in /boot.
+# Kernel packages keep these links: Debian's in /, Ubuntu's in /boot. -s, since -e is true for a link to nothing.
 for directory in "" /boot; do
-  if [ -e "$directory/vmlinuz" ]; then
+  if [ -s "$directory/vmlinuz" ]; then
     menuentry "Linux" "$directory" {
       start "$2/vmlinuz" "$2/initrd.img"
     }
-    if [ -e "$directory/vmlinuz.old" ]; then
+    if [ -s "$directory/vmlinuz.old" ]; then
       menuentry "Linux, the kernel before" "$directory" {
         start "$2/vmlinuz.old" "$2/initrd.img.old"
       }
@@ -179,7 +179,7 @@ def grub_cfg(layout: Layout, append: str) -> bytes:
         "# Written by goldsmith. The kernel's command line stands here and nowhere else.\n"
         "function start {\n"
         f'  linux "$1" {line}\n'
-        '  if [ -e "$2" ]; then initrd "$2"; fi\n'
+        '  if [ -s "$2" ]; then initrd "$2"; fi\n'
         "}\n"
     )
     entries = ROOT_ENTRIES if layout.filesystem == "ext4" else ESP_ENTRIES

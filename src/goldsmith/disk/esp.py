@@ -85,7 +85,6 @@ def commands(layout: Layout, sources: Mapping[str, str]) -> list[list[str]]:
             "-r", "512",
             "-i", f"{layout.esp_serial:08x}",
             "-n", "ESP",
-            "--invariant",
             "/run/esp.img",
         ],
         *(["mmd", "-i", "/run/esp.img", f"::{parent}"] for parent in sorted(parents)),
