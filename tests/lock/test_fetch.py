@@ -1,6 +1,5 @@
 import hashlib
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 from tests.lock.server import Server
@@ -152,7 +151,7 @@ def test_a_new_checksum_for_a_known_address_is_fetched_again(server: Server, hom
     assert fetch_downloads([newer], entries, MIRROR, home=home)[0].size == 6
 
 
-def test_offline_a_download_that_is_missing_is_listed(server: Server, home: Home, tmp_path: Path) -> None:
+def test_offline_a_download_that_is_missing_is_listed(server: Server, home: Home) -> None:
     file = replace(download_of(server), url="http://user:secret@127.0.0.1:1/tool.tar")
     with pytest.raises(Unavailable) as caught:
         fetch_downloads([file], (), MIRROR, home=home, offline=True)

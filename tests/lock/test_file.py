@@ -57,8 +57,10 @@ def test_a_package_is_one_line_so_that_a_diff_reads_well() -> None:
     ).splitlines()
     assert set(before) - set(after) == set()
     assert [line for line in after if line not in before] == [
-        '    {"name": "jq", "version": "1", "architecture": "all", "repository": "base", "path": "pool/jq.deb", '
-        f'"size": 12, "sha256": "{"ab" * 32}", "group": 1, "reason": "dependency"}},'
+        (
+            '    {"name": "jq", "version": "1", "architecture": "all", "repository": "base", '
+            f'"path": "pool/jq.deb", "size": 12, "sha256": "{"ab" * 32}", "group": 1, "reason": "dependency"}},'
+        )
     ]
 
 
@@ -132,7 +134,7 @@ TEXT = lock_text(LOCK)
         pytest.param(
             "ab" * 32,
             "AB" * 32,
-            f"web.lock:13:133: 'packages[0].sha256' must be 64 hexadecimal digits, and is '{'AB' * 32}'",
+            f"web.lock:13:130: 'packages[0].sha256' must be 64 hexadecimal digits, and is '{'AB' * 32}'",
             id="a digest in capitals",
         ),
         pytest.param(
@@ -144,13 +146,13 @@ TEXT = lock_text(LOCK)
         pytest.param(
             '"reason": "dependency"}',
             '"reason": "fun"}',
-            "web.lock:13:226: 'packages[0].reason' must be one of recipe, dependency, goldsmith, base, and is 'fun'",
+            "web.lock:13:220: 'packages[0].reason' must be one of recipe, dependency, goldsmith, base, and is 'fun'",
             id="a reason that is none",
         ),
         pytest.param(
             '"components": ["main"]',
             '"components": "main"',
-            "web.lock:10:54: 'repositories[0].components' must be a list, and is 'main'",
+            "web.lock:10:53: 'repositories[0].components' must be a list, and is 'main'",
             id="a text for a list",
         ),
         pytest.param(

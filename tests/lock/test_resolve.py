@@ -142,7 +142,7 @@ def test_a_stage_has_packages_of_its_own(archive: Archive, server: Server, key: 
     assert "gcc" not in names(lock)
 
 
-def test_an_extra_repository_with_key_credentials_and_flat_layout(  # noqa: PLR0917 - fixtures
+def test_an_extra_repository_with_key_credentials_and_flat_layout(
     archive: Archive, server: Server, key: Signer, other_key: Signer, home: Home, tmp_path: Path
 ) -> None:
     archive.publish_trixie(WEB)
@@ -224,7 +224,7 @@ def test_an_extra_repository_with_key_credentials_and_flat_layout(  # noqa: PLR0
         ),
     ],
 )
-def test_what_apt_cannot_do_is_said_in_one_line(  # noqa: PLR0917 - fixtures
+def test_what_apt_cannot_do_is_said_in_one_line(
     packages: list[str], message: str, hint: str, archive: Archive, server: Server, key: Signer, home: Home
 ) -> None:
     archive.publish_trixie(
@@ -281,7 +281,7 @@ INDEX = "/dists/trixie/main/binary-amd64/Packages"
         ),
     ],
 )
-def test_a_lying_mirror_is_refused(  # noqa: PLR0917 - fixtures
+def test_a_lying_mirror_is_refused(
     lies: dict[str, list[str]],
     kind: type[GoldsmithError],
     reason: str,
@@ -353,7 +353,7 @@ def test_an_index_signed_by_a_stranger(
         ),
     ],
 )
-def test_an_index_that_must_not_be_used(  # noqa: PLR0917 - fixtures
+def test_an_index_that_must_not_be_used(
     how: dict[str, object],
     kind: type[GoldsmithError],
     reason: str,
