@@ -45,6 +45,7 @@ def run(host: LocalHost, tmp_path: Path) -> Runner:
         phases: Sequence[str] | None = None,
         parameters: Mapping[str, str] | None = None,
         earlier: DocumentResult | None = None,
+        hidden: Sequence[str] = (),
     ) -> DocumentResult:
         text = textwrap.dedent(steps).strip("\n")
         if "phases:" not in text:
@@ -57,6 +58,7 @@ def run(host: LocalHost, tmp_path: Path) -> Runner:
             phases=phases,
             parameters=parameters,
             earlier=earlier,
+            hidden=hidden,
         )
 
     return run_it

@@ -371,3 +371,20 @@ def test_the_log_directory_has_awstoes_files(run: Runner, tmp_path: Path) -> Non
         }
     }
     assert result.log == str(log)
+
+
+def test_secrets_reach_neither_logs_nor_outputs(run: Runner, tmp_path: Path) -> None:
+    secret = "first-line\nsecond-line\n"
+    (tmp_path / "secret").write_text(secret)
+    result = run(
+        bash("A", f"cat {tmp_path}/secret; tail -1 {tmp_path}/secret >&2; exit 3", "onFailure: Ignore")
+        + bash("B", f'echo "it is $(head -1 {tmp_path}/secret)"')
+        + bash("C", "echo '{{ build.B.outputs.stdout }}'"),
+        hidden=[secret, "", "\n"],
+    )
+    assert result.phases[0].steps[0].failure == "exit code 3\n  | ***"
+    assert stdout(result, "C") == "it is ***"
+    files = {path.name: path.read_text() for path in (tmp_path / "log").iterdir()}
+    assert len(files) == 5
+    assert not [name for name, text in files.items() if "-line" in text]
+    assert files["console.log"] == "***\n***\nit is ***\nit is ***\n"

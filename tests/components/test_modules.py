@@ -46,6 +46,11 @@ def prepare(tree: Path) -> None:
     (opt / "out").symlink_to("/etc")
 
 
+def prepare_bad(tree: Path) -> None:
+    prepare(tree)
+    os.mkfifo(tree / "opt/pipe")
+
+
 def shape(path: Path) -> str:
     """A file, folder or link in one line: kind, mode, owner, content."""
     facts = path.lstat()
@@ -82,6 +87,7 @@ GOOD: list[tuple[str, str, dict[str, str]]] = [
     ("CopyFile with a wildcard copies all", one("CopyFile", "source: /opt/*.txt, destination: /new/"), {"new": "0755 0:0 ['a.txt', 'b.txt']"}),
     ("CopyFile replaces by default", one("CopyFile", "source: /opt/a.txt, destination: /opt/b.txt"), {"opt/b.txt": "0640 0:0 'alpha'"}),
     ("CopyFile through a link stays in the tree", one("CopyFile", "source: /opt/a.txt, destination: /opt/out/x"), {"etc/x": "0640 0:0 'alpha'"}),
+    ("CopyFile follows a link", one("CopyFile", "source: /opt/full/link, destination: /new/x"), {"new/x": "0644 0:0 '1'"}),
     ("CopyFolder copies all in it", one("CopyFolder", "source: /opt/full, destination: /new"), {"new/deep/two": "4755 0:0 '2'", "new/link": "-> one", "new/one": "0644 0:0 '1'"}),
     ("CopyFolder into a folder keeps the name", one("CopyFolder", "source: /opt/full/, destination: /new/"), {"new/full/one": "0644 0:0 '1'"}),
     ("CopyFolder adds to a folder that exists", one("CopyFolder", "source: /opt/full, destination: /opt/empty"), {"opt/empty": "0755 0:0 ['deep', 'link', 'one']"}),
@@ -127,6 +133,10 @@ BAD: list[tuple[str, str, str]] = [
     ("CreateFolder on a file", one("CreateFolder", "path: /opt/a.txt"), "'/opt/a.txt' is a file\n  hint: remove it before, or choose another path"),
     ("CreateFolder without overwrite", one("CreateFolder", "path: /opt/full, overwrite: false"), "'/opt/full' exists, and 'overwrite' is false\n  hint: remove it before, or let it be overwritten"),
     ("CreateSymlink without force", one("CreateSymlink", "path: /opt/a.txt, target: b"), "'/opt/a.txt' exists\n  hint: set 'force: true' to replace it"),
+    ("CreateFile on a pipe", one("CreateFile", "path: /opt/pipe"), "'/opt/pipe' is a device, socket or pipe\n  hint: file modules act on files and folders"),
+    ("ReadFile of a pipe", one("ReadFile", "path: /opt/pipe"), "'/opt/pipe' is a device, socket or pipe\n  hint: file modules act on files and folders"),
+    ("CopyFile from a pipe", one("CopyFile", "source: /opt/pipe, destination: /opt/x"), "'/opt/pipe' is a device, socket or pipe\n  hint: file modules act on files and folders"),
+    ("CopyFile to a pipe", one("CopyFile", "source: /opt/a.txt, destination: /opt/pipe"), "'/opt/pipe' is a device, socket or pipe\n  hint: file modules act on files and folders"),
     ("AppendFile to nothing", one("AppendFile", "path: /opt/x, content: y"), "there is no file '/opt/x'\n  hint: make it before, with CreateFile"),
     ("CopyFile of nothing", one("CopyFile", "source: /opt/x, destination: /opt/y"), "there is no file '/opt/x'\n  hint: check the path, and the steps that should have made it"),
     ("CopyFile of a folder", one("CopyFile", "source: /opt/full, destination: /opt/y"), "'/opt/full' is no file\n  hint: check the path, and the steps that should have made it"),
@@ -149,13 +159,14 @@ BAD: list[tuple[str, str, str]] = [
     ("SetFileOwner of nothing", one("SetFileOwner", "path: /opt/x, owner: web"), "there is no file '/opt/x'\n  hint: check the path, and the steps that should have made it"),
     ("SetFolderPermissions of a file", one("SetFolderPermissions", "path: /opt/a.txt, permissions: 0700"), "'/opt/a.txt' is no folder\n  hint: check the path, and the steps that should have made it"),
     ("ExecuteBinary of nothing", "- {name: Do, action: ExecuteBinary, inputs: {path: /nowhere/x}}", "exit code 127\n  | /nowhere/x: No such file or directory"),
+    ("ExecuteBinary with a NUL", '- {name: Do, action: ExecuteBinary, inputs: {path: echo, arguments: ["a\\0b"]}}', "embedded null byte"),
     ("Assert of what is not so", "- {name: Do, action: Assert, inputs: [{fileExists: /opt/a.txt}, {stringEquals: a, value: b}]}", "this does not hold: stringEquals('a', 'b')"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("steps", "failure"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
 def test_a_module_says_what_is_wrong(run: Runner, tree: Path, steps: str, failure: str) -> None:
-    prepare(tree)
+    prepare_bad(tree)
     assert [step.failure for _, step in run(steps).failures] == [failure]
 
 
@@ -184,6 +195,7 @@ def outputs(result: DocumentResult) -> dict[str, str]:
         pytest.param(one("ListFiles", "path: /opt/full, recursive: true"), {"files": "/opt/full/deep/two,/opt/full/link,/opt/full/one"}, id="ListFiles recursively"),
         pytest.param(one("ListFiles", "path: /opt/empty"), {"files": ""}, id="ListFiles of an empty folder"),
         pytest.param("""- {name: Do, action: ExecuteBinary, inputs: {path: /bin/echo, arguments: ['a b', "'", $HOME]}}""", {"stdout": "a b ' $HOME"}, id="ExecuteBinary passes arguments as they are"),
+        pytest.param("- {name: Do, action: ExecuteBinary, inputs: {path: echo, arguments: [x]}}", {"stdout": "x"}, id="ExecuteBinary finds a name on the PATH"),
         pytest.param("- {name: Do, action: Reboot}", {}, id="Reboot without inputs"),
     ],
 )  # fmt: skip
@@ -335,7 +347,7 @@ def server() -> Iterator[tuple[str, list[str]]]:
         pytest.param("source: URL/flaky, destination: /opt/f", "opt/f", 3, id="failures are tried again"),
     ],
 )  # fmt: skip
-def test_downloads(  # noqa: PLR0917 - fixtures and a row
+def test_downloads(
     run: Runner, tree: Path, server: tuple[str, list[str]], inputs: str, path: str, tries: int
 ) -> None:
     result = run(one("WebDownload", inputs.replace("URL", server[0])))
@@ -353,7 +365,7 @@ def test_downloads(  # noqa: PLR0917 - fixtures and a row
         pytest.param("checksum: '{{ Sum }}'", "'beef' is no SHA256 digest", 0, id="a checksum from a variable"),
     ],
 )  # fmt: skip
-def test_a_download_that_fails_leaves_what_was_there(  # noqa: PLR0917 - fixtures and a row
+def test_a_download_that_fails_leaves_what_was_there(
     run: Runner, tree: Path, server: tuple[str, list[str]], inputs: str, failure: str, tries: int
 ) -> None:
     (tree / "opt/f").write_text("old")

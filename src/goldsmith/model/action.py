@@ -64,8 +64,8 @@ _ACTIONS = (
     ),
     Action(
         "ExecuteBinary",
-        "Runs a program with arguments.",
-        (_path(), Input("arguments", "list")),
+        "Runs a program, a path or a name on the PATH, with arguments.",
+        (Input("path", required=True), Input("arguments", "list")),
         ("stdout",),
         listed=False,
     ),

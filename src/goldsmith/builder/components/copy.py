@@ -9,13 +9,13 @@ from goldsmith.model.component import Inputs
 
 
 def copy_files(inputs: Inputs, root: Root) -> Mapping[str, str]:
-    """Files with their permission bits."""
+    """Files with their permission bits; a symbolic link is followed."""
     for source, destination in pairs(
         root, word(inputs, "source"), word(inputs, "destination"), folders=False
     ):
         if not flag(inputs, "overwrite"):
             refuse_existing(root, destination)
-        copy_file(root, source, destination)
+        copy_file(root, source, destination, follow=True)
     return {}
 
 

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from goldsmith.builder.components.encoding import encoded
 from goldsmith.builder.components.given import flag, mode, word
 from goldsmith.builder.components.owner import ids
-from goldsmith.builder.components.paths import NEW_FILE, NEW_FOLDER, make_folders, parent_of, refuse_existing
+from goldsmith.builder.components.paths import (
+    NEW_FILE,
+    NEW_FOLDER,
+    make_folders,
+    parent_of,
+    refuse_existing,
+    refuse_special,
+)
 from goldsmith.effects.root import Root
 from goldsmith.errors import StepFailed
 from goldsmith.model.component import Inputs
@@ -18,6 +25,7 @@ def create_file(inputs: Inputs, root: Root) -> Mapping[str, str]:
         raise StepFailed(f"{path!r} is a folder", hint="name a file, or use CreateFolder")
     if not flag(inputs, "overwrite"):
         refuse_existing(root, path)
+    refuse_special(root, path)
     uid, gid = ids(root, inputs)
     data = encoded(inputs, word(inputs, "content"))
     make_folders(root, parent_of(path))

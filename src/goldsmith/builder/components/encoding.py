@@ -4,6 +4,7 @@ import codecs
 from collections.abc import Mapping
 
 from goldsmith.builder.components.given import word
+from goldsmith.builder.components.paths import refuse_special
 from goldsmith.effects.root import Root
 from goldsmith.errors import StepFailed
 from goldsmith.model.component import Inputs
@@ -46,6 +47,7 @@ def _codec(inputs: Inputs) -> str:
 def set_file_encoding(inputs: Inputs, root: Root) -> Mapping[str, str]:
     """The same text in another encoding; what it was is told by its byte order mark, else it is UTF-8."""
     path = word(inputs, "path")
+    refuse_special(root, path)
     data = root.read(path)
     before = next((name for mark, name in MARKS if data.startswith(mark)), "utf-8")
     try:

@@ -30,7 +30,13 @@ def complete(action: Action, inputs: Inputs, cwd: str) -> Inputs:
 
 
 def absolute(path: str, cwd: str) -> str:
-    """A path from ``/``; a slash at its end is kept, since it says that a folder is meant."""
+    """A path from ``/``; a slash at its end is kept, since it says that a folder is meant.
+
+    Raises:
+        StepFailed: no path can look so.
+    """
+    if "\0" in path:
+        raise StepFailed(f"{path!r} is no path", hint="check the variables it is made of")
     whole = path if path.startswith("/") else f"{cwd.rstrip('/')}/{path}"
     clean = "/" + str(PurePosixPath(whole)).lstrip("/")
     return f"{clean}/" if whole.endswith("/") and clean != "/" else clean

@@ -3,7 +3,7 @@
 from goldsmith.builder.components.encoding import decoded
 from goldsmith.builder.components.given import flag, word
 from goldsmith.builder.components.host import Host, Outcome
-from goldsmith.builder.components.paths import matching, name_of
+from goldsmith.builder.components.paths import matching, name_of, refuse_special
 from goldsmith.errors import StepFailed
 from goldsmith.model.component import Inputs
 
@@ -12,6 +12,7 @@ def read_file(inputs: Inputs, host: Host, seconds: float | None) -> Outcome:
     """A file's text, for later steps and, if asked for, the console log."""
     del seconds
     path = word(inputs, "path")
+    refuse_special(host.root, path)
     content = decoded(inputs, path, host.root.read(path))
     return Outcome({"content": content}, content if flag(inputs, "printFileContent") else "")
 

@@ -108,20 +108,33 @@ def refuse_existing(root: Root, path: str) -> None:
         )
 
 
-def copy_file(root: Root, source: str, destination: str) -> None:
-    """Copy one file's bytes and permission bits; a symbolic link is copied as a link.
+def refuse_special(root: Root, path: str) -> None:
+    """A pipe would be waited for without end.
+
+    Raises:
+        StepFailed: what is there is neither a file nor a folder.
+    """
+    if root.exists(path) and not (root.is_file(path) or root.is_dir(path)):
+        raise StepFailed(
+            f"{path!r} is a device, socket or pipe", hint="file modules act on files and folders"
+        )
+
+
+def copy_file(root: Root, source: str, destination: str, *, follow: bool = False) -> None:
+    """Copy one file's bytes and permission bits; a symbolic link is copied as a link, unless it is to be followed.
 
     Raises:
         StepFailed: it is no file, or both are the same.
     """
-    facts = root.lstat(source)
+    facts = root.stat(source) if follow else root.lstat(source)
     if stat.S_ISLNK(facts.st_mode):
         root.symlink(destination, root.readlink(source), force=True)
         return
     if not stat.S_ISREG(facts.st_mode):
         raise StepFailed(
-            f"{source!r} is a device, socket or pipe", hint="only files, folders and links are copied"
+            f"{source!r} is a device, socket or pipe", hint="file modules act on files and folders"
         )
+    refuse_special(root, destination)
     if root.exists(destination) and os.path.samestat(root.stat(destination), facts):
         raise StepFailed(
             f"{source!r} and {destination!r} are the same file", hint="choose another destination"

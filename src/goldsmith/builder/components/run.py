@@ -32,6 +32,8 @@ from goldsmith.recipe.component_values import (
 
 RERUNS = 3
 """How often exit code 194 runs a step again."""
+LONG_LINE = 6
+"""How long a line of a secret must be to be hidden by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def run_document(
     parameters: Mapping[str, str] | None = None,
     earlier: DocumentResult | None = None,
     report: Report = silent,
+    hidden: Sequence[str] = (),
 ) -> DocumentResult:
     """Run a document's phases in the document's order; a failing step makes a result, not an exception.
 
@@ -66,12 +69,13 @@ def run_document(
         parameters: values for the document's parameters; other names are passed over.
         earlier: an earlier run of the same document, whose phases can be referred to.
         report: hears a line for each thing that happens.
+        hidden: secrets; where a step prints one, three stars stand in logs, outputs and the result instead.
 
     Raises:
         InputError: a parameter has no value.
     """
     journal = Journal(log_directory, report)
-    runner = _Runner(host, journal, variables_of(document, parameters or {}))
+    runner = _Runner(host, journal, variables_of(document, parameters or {}), _to_hide(hidden))
     journal.begin(document)
     runner.remember(earlier)
     started, results, aborted = now(), [], False
@@ -102,6 +106,7 @@ class _Runner:
     host: Host
     journal: Journal
     variables: Mapping[str, str]
+    hidden: tuple[str, ...] = ()
     done: dict[tuple[str, str], StepResult] = field(default_factory=dict)
 
     def remember(self, earlier: DocumentResult | None) -> None:
@@ -220,9 +225,27 @@ class _Runner:
                 if outcome.failure:
                     break
                 outputs.append(dict(outcome.outputs))
-        except (UnknownValue, GoldsmithError, OSError) as error:
-            outcome = Outcome(failure=_said(error))
+        except (UnknownValue, GoldsmithError, OSError, ValueError) as error:
+            outcome = self._censored(Outcome(failure=_said(error)))
         return Attempt(outcome.failure, outcome.timed_out, 1, tuple(given), tuple(outputs), recorded)
+
+    def _censored(self, outcome: Outcome) -> Outcome:
+        """The outcome without secrets."""
+        if not self.hidden:
+            return outcome
+
+        def clean(text: str) -> str:
+            for secret in self.hidden:
+                text = text.replace(secret, "***")
+            return text
+
+        return replace(
+            outcome,
+            outputs={name: clean(value) for name, value in outcome.outputs.items()},
+            printed=clean(outcome.printed),
+            failure=clean(outcome.failure),
+            recorded=tuple(clean(line) for line in outcome.recorded),
+        )
 
     def _settled(self, step: Step, inputs: Inputs, end: float | None) -> Outcome:
         """One set of inputs, run again for as long as it asks for reboots."""
@@ -234,13 +257,22 @@ class _Runner:
                 return Outcome(
                     failure="the time was over (timeoutSeconds)", timed_out=True, recorded=recorded
                 )
-            outcome = MODULES[step.action].run(inputs, self.host, seconds)
+            outcome = self._censored(MODULES[step.action].run(inputs, self.host, seconds))
             self.journal.printed(outcome.printed)
             recorded += outcome.recorded
             if not outcome.reboot:
                 break
             recorded += (self.host.reboot(0),)
         return replace(outcome, recorded=recorded)
+
+
+def _to_hide(secrets: Sequence[str]) -> tuple[str, ...]:
+    """What is looked for: each secret, and its longer lines, since they may be printed one by one; longest first."""
+    texts = {secret.strip() for secret in secrets}
+    texts |= {
+        line.strip() for secret in secrets for line in secret.splitlines() if len(line.strip()) >= LONG_LINE
+    }
+    return tuple(sorted(texts - {""}, key=lambda text: (-len(text), text)))
 
 
 def _joined(
