@@ -112,7 +112,7 @@ def _install(
             below,
             f"{prefix}configure {number}",
             "configure",
-            {"epoch": lock.epoch, "automatic": automatic},
+            {"epoch": lock.epoch},
         )
         taken += digests
         if initramfs and not late:
