@@ -104,6 +104,7 @@ class PackageRequest:
     version: str = ""
     suite: str = ""
     forbidden: bool = False
+    where: Place | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         """As it is written in a recipe, and as apt understands it (but for a forbidden one)."""

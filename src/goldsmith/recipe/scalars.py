@@ -77,12 +77,12 @@ def package(node: Node, key: str) -> PackageRequest:
             hint = "write name, name=version, name/suite, or -name to forbid it; patterns are not supported"
         raise InputError(f"{key!r} holds {text!r}, which names no package", hint=hint, where=node.place)
     if text.startswith("-"):
-        return PackageRequest(text[1:], forbidden=True)
+        return PackageRequest(text[1:], forbidden=True, where=node.place)
     name, equals, version = text.partition("=")
     if equals:
-        return PackageRequest(name, version=version)
+        return PackageRequest(name, version=version, where=node.place)
     name, _, suite = text.partition("/")
-    return PackageRequest(name, suite=suite)
+    return PackageRequest(name, suite=suite, where=node.place)
 
 
 def component(node: Node, key: str) -> ComponentUse:
