@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from goldsmith.errors import StaleLock, UsageError
+from goldsmith.cli.settings import read_settings
+from goldsmith.errors import StaleLock
 from goldsmith.lock.changes import Change, changes
 from goldsmith.lock.file import lock_path, read_lock
 from goldsmith.lock.inputs import is_stale
@@ -67,18 +68,6 @@ def command(
         print(text(renewed, different, lock_path(recipe), is_check=check))
     if check and different:
         sys.exit(1)
-
-
-def read_settings(words: tuple[str, ...]) -> Mapping[str, str]:
-    """``KEY=VALUE`` words as a mapping.
-
-    Raises:
-        UsageError: a word has no ``=``.
-    """
-    for word in words:
-        if "=" not in word.lstrip("="):
-            raise UsageError(f"--set {word!r} is not of the form KEY=VALUE", hint="as in --set colour=green")
-    return dict(word.split("=", 1) for word in words)
 
 
 def _refuse_stale(recipe: Recipe, path: Path) -> None:

@@ -134,7 +134,8 @@ def solve(root: AptRoot, ask: Ask) -> tuple[Chosen, ...]:
     if done.code != 0:
         # Quietly, apt does not say why.
         done = run([*command, "-q", *words], env=root.environment, check=False)
-        raise solve_error(_printed(done.stdout, done.stderr), package_names(root), ask.where)
+        places = {request.name: request.where for request in ask.wanted if request.where}
+        raise solve_error(_printed(done.stdout, done.stderr), package_names(root), places, ask.where)
     lines = LINE.findall(done.text)
     if len(lines) != sum(line.startswith("'") for line in done.text.splitlines()):
         odd = next(line for line in done.text.splitlines() if line.startswith("'") and not LINE.match(line))

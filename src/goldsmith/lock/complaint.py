@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from goldsmith.effects.access import shown
@@ -163,30 +163,25 @@ def _source_of(line: str, sources: Iterable[Source]) -> Source | None:
     return fits[0] if fits else near[0] if near else None
 
 
-def solve_error(printed: str, names: Iterable[str], where: Place | None = None) -> GoldsmithError:
+def solve_error(
+    printed: str, names: Iterable[str], places: Mapping[str, Place], where: Place | None = None
+) -> GoldsmithError:
     """The error for an ``apt-get install`` that found no solution.
 
     Args:
         printed: what apt printed.
         names: the names of all packages in the lists.
+        places: where packages are asked for, by name.
         where: the recipe.
     """
+    for pattern, message, hint in NOT_FOUND:
+        if found := re.search(pattern, printed, re.MULTILINE):
+            named = found.groupdict()
+            return _failed(message.format(**named), hint, places.get(named["name"], where))
     if found := re.search(r"^E: Unable to locate package (\S+)", printed, re.MULTILINE):
-        return _unknown(found[1], names, where)
-    if found := re.search(r"^E: Version '(.+)' for '(.+)' was not found", printed, re.MULTILINE):
-        return _failed(
-            f"the package {found[2]!r} has no version {found[1]!r}",
-            "name a version that the mirror has, or leave it out",
-            where,
-        )
-    if found := re.search(r"^E: Release '(.+)' for '(.+)' was not found", printed, re.MULTILINE):
-        return _failed(
-            f"the package {found[2]!r} is not in suite {found[1]!r}, or the recipe has no such suite",
-            "name one of the recipe's suites, or add it to `repositories`",
-            where,
-        )
+        return _unknown(found[1], names, places.get(found[1], where))
     if found := re.search(r"^E: Package '(.+)' has no installation candidate", printed, re.MULTILINE):
-        return _no_candidate(found[1], printed, where)
+        return _no_candidate(found[1], printed, places.get(found[1], where))
     unmet = re.search(r"have unmet dependencies:\n(.*?)(?=^E: |\Z)", printed, re.MULTILINE | re.DOTALL)
     if unmet:
         lines = [" ".join(line.split()) for line in unmet[1].splitlines() if line.startswith(" ")]
@@ -196,12 +191,27 @@ def solve_error(printed: str, names: Iterable[str], where: Place | None = None) 
             "remove one of them from the recipe, or choose other versions",
             where,
         )
-    lines = list(complaints(printed))
+    reasons = complaints(printed)
     return StepFailed(
-        f"apt found no solution: {'; '.join(lines) or 'it gives no reason'}",
+        f"apt found no solution: {'; '.join(reasons) or 'it gives no reason'}",
         hint="look at the recipe's packages and repositories",
-        tail="" if lines else printed[-2000:],
+        tail="" if reasons else printed[-2000:],
     )
+
+
+NOT_FOUND = (
+    (
+        r"^E: Version '(?P<version>.+)' for '(?P<name>.+)' was not found",
+        "the package {name!r} has no version {version!r}",
+        "name a version that the mirror has, or leave it out",
+    ),
+    (
+        r"^E: Release '(?P<suite>.+)' for '(?P<name>.+)' was not found",
+        "the package {name!r} is not in suite {suite!r}, or the recipe has no such suite",
+        "name one of the recipe's suites, or add it to `repositories`",
+    ),
+)
+"""What apt says of a choice that is not there, and how goldsmith says it."""
 
 
 def _failed(message: str, hint: str, where: Place | None) -> GoldsmithError:
@@ -245,4 +255,4 @@ def nearest(name: str, names: Iterable[str]) -> tuple[str, ...]:
         for other in names
         if abs(len(other) - len(name)) <= spread and (other[:1] == name[:1] or other[-4:] == name[-4:])
     }
-    return tuple(difflib.get_close_matches(name, sorted(plausible), n=NEAREST, cutoff=0.7))
+    return tuple(difflib.get_close_matches(name, sorted(plausible), n=NEAREST, cutoff=0.6))
