@@ -1,5 +1,6 @@
 """What every image gets."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -240,6 +241,12 @@ ASKS = {
 
 def test_every_row_has_a_case() -> None:
     assert [row.name for row in CUSTOMIZATIONS] == list(ASKS)
+
+
+def test_every_field_of_the_recipe_has_a_row_but_the_kernels_command_line() -> None:
+    """That one stands in the boot loader's configuration."""
+    fields = {field.name for field in dataclasses.fields(Customizations)}
+    assert fields - {"kernel"} == {row.name for row in CUSTOMIZATIONS} - {"keyboard"}
 
 
 @pytest.mark.parametrize("name", ASKS)
