@@ -128,11 +128,11 @@ def test_reboots_and_updates_are_recorded_and_the_build_goes_on(build: Build) ->
 
 
 def test_a_deadline_ends_all_that_a_step_started(build: Build, tmp_path: Path) -> None:
-    more = "  timeoutSeconds: 1\n"
-    result = build(bash("A", "(sleep 2; touch /opt/late) & echo begun; sleep 60", more))
+    more = "  timeoutSeconds: 3\n"
+    result = build(bash("A", "(sleep 5; touch /opt/late) & echo begun; sleep 60", more))
     assert result["status"] == "TimedOut"
     assert result["failureMessage"].endswith("| begun")
-    time.sleep(1.5)
+    time.sleep(2.5)
     assert not (tmp_path / "tree/opt/late").exists()
 
 

@@ -158,18 +158,24 @@ def copy_folder(root: Root, source: str, destination: str) -> None:
     Raises:
         StepFailed: the destination lies in the source.
     """
-    if f"{destination}/".startswith(f"{source}/"):
+    if f"{_real(root, parent_of(destination))}/{name_of(destination)}/".startswith(f"{_real(root, source)}/"):
         raise StepFailed(
             f"{destination!r} lies in {source!r}", hint="choose a destination outside the source"
         )
     if not root.is_dir(destination):
         root.mkdir(destination, mode=stat.S_IMODE(root.stat(source).st_mode), uid=-1, gid=-1)
-    for path, facts in root.walk(source):
+    for path, facts in list(root.walk(source)):
         goal = destination + path[len(source) :]
         if not stat.S_ISDIR(facts.st_mode):
             copy_file(root, path, goal)
         elif not root.is_dir(goal):
             root.mkdir(goal, mode=stat.S_IMODE(facts.st_mode), uid=-1, gid=-1)
+
+
+def _real(root: Root, path: str) -> str:
+    """Where a folder is, all links resolved; only for comparing."""
+    with root.opened(path, os.O_PATH) as descriptor:
+        return os.readlink(f"/proc/self/fd/{descriptor}").rstrip("/")
 
 
 def is_link(facts: os.stat_result) -> bool:

@@ -225,7 +225,7 @@ class _Runner:
                 if outcome.failure:
                     break
                 outputs.append(dict(outcome.outputs))
-        except (UnknownValue, GoldsmithError, OSError, ValueError) as error:
+        except (UnknownValue, GoldsmithError, OSError, ValueError, RecursionError) as error:
             outcome = self._censored(Outcome(failure=_said(error)))
         return Attempt(outcome.failure, outcome.timed_out, 1, tuple(given), tuple(outputs), recorded)
 
