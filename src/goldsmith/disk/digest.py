@@ -14,7 +14,6 @@ So zeros cost nothing, segments can be hashed on all cores, and a hole and writt
 
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from goldsmith.disk.parallel import in_order
@@ -60,19 +59,10 @@ def disk_digest(raw: Path, *, jobs: int = 2) -> str:
             start, end = chunk
             return start // SEGMENT, segment_digest(os.pread(descriptor, end - start, start))
 
-        for index, digest in in_order(work, merged(chunks(descriptor, unit=SEGMENT)), jobs=jobs):
+        for index, digest in in_order(work, chunks(descriptor, unit=SEGMENT), jobs=jobs):
             if digest is not None:
                 state.update(number(index) + digest)
     return f"sha256:{state.hexdigest()}"
-
-
-def merged(pieces: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The chunks, each once: two ranges of data within one segment give it twice."""
-    last = -1
-    for start, end in pieces:
-        if start > last:
-            yield start, end
-            last = start
 
 
 def sha256_sparse(raw: Path) -> str:

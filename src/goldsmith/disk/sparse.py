@@ -10,8 +10,8 @@ from goldsmith.effects.files import write_all
 def extents(descriptor: int, *, unit: int) -> Iterator[tuple[int, int]]:
     """Ranges ``(start, end)`` of a file that may hold something else than zeros, in order.
 
-    Starts lie on multiples of ``unit``; ends too, but for the file's own end. A file system that knows no holes
-    gives one range.
+    Starts lie on multiples of ``unit``; ends too, but for the file's own end, so no unit is in two ranges. A file
+    system that knows no holes gives one range.
     """
     size = os.fstat(descriptor).st_size
     position = 0

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import zstandard
 
-from goldsmith.disk.digest import merged
 from goldsmith.disk.parallel import in_order
 from goldsmith.disk.sparse import chunks
 from goldsmith.effects.files import sha256_file, write_all
@@ -100,8 +99,7 @@ def pieces(descriptor: int, *, jobs: int, level: int) -> Iterator[Piece]:
             made.append(Piece((start + at) // CLUSTER, packed if smaller else cluster, smaller))
         return made
 
-    batches = merged(chunks(descriptor, unit=CLUSTER * BATCH))
-    for made in in_order(compress, batches, jobs=jobs):
+    for made in in_order(compress, chunks(descriptor, unit=CLUSTER * BATCH), jobs=jobs):
         yield from made
 
 
