@@ -63,7 +63,6 @@ def run(
 
     This machine is never rebooted: a reboot that a step asks for is reported.
     """
-
     documents = _read(files)
     chosen = _chosen(phases, documents)
     values = _values(parameters, documents)
@@ -157,7 +156,6 @@ def _values(given: Sequence[str], documents: Sequence[Document]) -> Mapping[str,
     Raises:
         UsageError: a part has no '=', or no document has such a parameter.
     """
-
     known = [parameter.name for document in documents for parameter in document.parameters]
     values: dict[str, str] = {}
     for part in (part for text in given for part in re.split(r",(?=[A-Za-z0-9_-]+=)", text)):
