@@ -127,7 +127,7 @@ KINDS = (
 """Ways of failing, the gravest first; the last one fits always."""
 
 DETAIL = (
-    r"(Could not connect[^,]*|Could not resolve '[^']*'|Connection (?:failed|timed out|refused)[^,]*"
+    r"(Could not connect[^,]*|Unable to connect to \S+(?=:)|Could not resolve '[^']*'|Connection (?:failed|timed out|refused)[^,]*"
     r"|Connection closed prematurely|connection timed out|\b[45]\d\d\b  [\w -]+|Undetermined Error)"
 )
 
@@ -141,7 +141,7 @@ def update_error(printed: str, sources: Sequence[Source]) -> GoldsmithError:
                 source = _source_of(line, sources) or _source_of(printed, sources) or sources[0]
                 name = f"the repository {source.id!r} ({shown(source.uri)} {source.suite})"
                 words = kind.words.format(keyring=repr(str(source.keyring)))
-                detail = re.search(DETAIL, line)
+                detail = re.search(DETAIL, line) or re.search(DETAIL, "\n".join(lines))
                 because = f": {detail[1].strip()}" if detail and kind.error is NetworkError else ""
                 return kind.error(f"{name} cannot be used: {words}{because}", hint=kind.hint)
     raise AssertionError("the last kind fits always")
