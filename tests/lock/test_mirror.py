@@ -2,10 +2,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from goldsmith.effects.access import Proxies
 from goldsmith.errors import InputError, Place, Unavailable, UsageError
-from goldsmith.lock.mirror import HostApt, find_mirror, find_proxies, read_host_apt
+from goldsmith.lock.mirror import (
+    HostApt,
+    find_mirror,
+    find_proxies,
+    parse_deb822,
+    parse_list,
+    read_host_apt,
+)
 from goldsmith.lock.source import base_sources, credentials_of, extra_sources, find_keyring, repository_id
 from goldsmith.model.distribution import DISTRIBUTIONS
 from goldsmith.model.recipe import Base, Repository
@@ -340,3 +349,9 @@ def test_credentials_come_from_the_environment_or_a_file(tmp_path: Path) -> None
     with pytest.raises(InputError, match="are not of the form user:password") as caught:
         credentials_of(repository(credentials="env:X"), tmp_path, {"X": "t0ken"})
     assert "t0ken" not in str(caught.value)
+
+
+@given(st.text(alphabet=st.sampled_from("deb \n\t[]#:=-htp/.URIsTypesSuites"), max_size=200))
+def test_any_text_can_stand_in_a_hosts_sources(text: str) -> None:
+    for source in (*parse_list(text), *parse_deb822(text)):
+        assert source.uri.startswith(("http", "file"))

@@ -1,6 +1,9 @@
 import hashlib
 import os
+import ssl
+import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -227,6 +230,53 @@ def test_one_failure_stops_all(server: Server, tmp_path: Path) -> None:
     with pytest.raises(NotThere):
         download(items, limits=Limits(patience=60))
     assert time.monotonic() - start < 5
+
+
+def test_who_waits_for_another_takes_what_it_brought(server: Server, file: str, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        items = [wanted(file, tmp_path / "to/file") for _ in range(4)]
+        got = list(pool.map(lambda item: download([item], limits=QUICK), items))
+    assert [one[0].sha256 for one in got] == [SHA256] * 4
+    assert server.asked == ["/file"]
+    assert leftovers(tmp_path / "to") == {"file"}
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for the loopback, with its key, that signs itself."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    said = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    key = path.with_suffix(".key")
+    command = ["openssl", "req", *kind, *said, "-keyout", str(key), "-out", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, key)
+    return path
+
+
+@pytest.fixture
+def secure(server: Server, certificate: Path) -> str:
+    (server.root / "file").write_bytes(DATA)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return f"{server.address.replace('http', 'https')}/file"
+
+
+def test_an_authority_of_ones_own(secure: str, certificate: Path, tmp_path: Path) -> None:
+    download([wanted(secure, tmp_path / "file", access=Access(ca=certificate))], limits=QUICK)
+    assert (tmp_path / "file").read_bytes() == DATA
+    with pytest.raises(NetworkError, match="the server's certificate is not trusted"):
+        download([wanted(secure, tmp_path / "other")], limits=QUICK)
+
+
+def test_https_is_not_left_for_http(server: Server, secure: str, certificate: Path, tmp_path: Path) -> None:
+    server.lies["/file"] = ["redirect http://plain.invalid/file"]
+    with pytest.raises(
+        NetworkError, match=r"redirects to 'http://plain\.invalid/file', which is not followed"
+    ):
+        download([wanted(secure, tmp_path / "file", access=Access(ca=certificate))], limits=QUICK)
 
 
 def test_a_disk_that_is_too_small_is_seen_before_the_first_byte(

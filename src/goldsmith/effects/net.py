@@ -182,6 +182,9 @@ class _Crew:
 
     def _try(self, item: Wanted, tell: Callable[[int], None]) -> Got:
         with unfinished(item.path) as descriptor:
+            if (there := _already_there(item)) is not None:
+                os.unlink(part_path(item.path))
+                return there
             part = Part(descriptor, item, tell, self.limits.body)
             try:
                 if urlsplit(item.url).scheme == "file":
@@ -273,7 +276,8 @@ def _make_pool(proxy: str, ca: Path | None) -> urllib3.PoolManager:
         raise InputError(
             f"the authority's certificate {str(ca)!r} is not there", hint="correct the repository's `ca`"
         )
-    ca_certs = str(ca) if ca else os.environ.get("SSL_CERT_FILE")
+    named = os.environ.get("SSL_CERT_FILE", "")
+    ca_certs = str(ca) if ca else named if os.path.isfile(named) else None
     if not proxy:
         return urllib3.PoolManager(num_pools=32, maxsize=16, ca_certs=ca_certs)
     address = proxy if "://" in proxy else f"http://{proxy}"
@@ -285,6 +289,14 @@ def _make_pool(proxy: str, ca: Path | None) -> urllib3.PoolManager:
     return urllib3.ProxyManager(
         shown(address), num_pools=32, maxsize=16, ca_certs=ca_certs, proxy_headers=headers
     )
+
+
+def _already_there(item: Wanted) -> Got | None:
+    """What another process brought while this one waited for its turn."""
+    if not item.digests or not item.path.is_file():
+        return None
+    size, sha256 = item.path.stat().st_size, files.sha256_file(item.path)
+    return Got(item, size, sha256) if item.digests.get("sha256", "") == sha256 else None
 
 
 def _copy(item: Wanted, part: Part) -> None:

@@ -205,9 +205,12 @@ def _chosen(sources: Iterable[Source], package: Candidate, uri: str, size: int) 
 
 def _write_state(root: AptRoot, ask: Ask) -> None:
     pins = "".join(f"Package: {name}\nPin: release *\nPin-Priority: -1\n\n" for name in sorted(ask.forbidden))
-    (root.path / "preferences").write_text(pins)
     status = "".join(status_stanza(package) for package in ask.installed)
-    (root.path / "status").write_text(status)
+    for name, text in (("preferences", pins), ("status", status)):
+        path = root.path / name
+        # apt keeps its cache for as long as these files are as old as they were.
+        if not path.is_file() or path.read_text() != text:
+            path.write_text(text)
 
 
 def status_stanza(package: Candidate) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from goldsmith.effects.access import Access
 from goldsmith.errors import InputError, Unavailable, UsageError
@@ -114,6 +115,12 @@ def extra_sources(
             raise InputError(
                 f"two repositories are called {name!r}",
                 hint="give one of them another `id:`",
+                where=repository.where,
+            )
+        if urlsplit(repository.uri).username is not None:
+            raise InputError(
+                f"the address of repository {name!r} holds a user name or password",
+                hint="put them into `credentials: env:NAME` or `file:PATH`; an address is kept in the lock",
                 where=repository.where,
             )
         ca = _file(repository, directory, repository.ca, "ca") if repository.ca else None
