@@ -1,44 +1,26 @@
 """Build an image: the main flow."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from goldsmith.builder.debs import Unpacked, damaged, forget, unpack_all
 from goldsmith.builder.execute import Listener, Ran, execute
 from goldsmith.builder.image import make_image
-from goldsmith.builder.inputs import Inputs, read_secrets
-from goldsmith.builder.plan import plan_build
+from goldsmith.builder.inputs import read_secrets
+from goldsmith.builder.planned import Planned, known_build
 from goldsmith.builder.refresh import adopt
+from goldsmith.builder.space import need_space_for
+from goldsmith.builder.supplies import Supplies, all_packages
 from goldsmith.builder.work import Material, bind
 from goldsmith.builder.workshop import Aftermath, Workshop, open_workshop
-from goldsmith.disk.tools import Tools
 from goldsmith.effects import clock, namespace
 from goldsmith.effects.tmpfs import secret_files
 from goldsmith.model.canonical import digest, plain
-from goldsmith.model.lock import Lock
-from goldsmith.model.plan import Plan, keys
 from goldsmith.store.home import Home
-from goldsmith.store.images import StoredImage, images_named, keep
+from goldsmith.store.images import StoredImage, keep
 
 NOTHING = Aftermath()
 """The tree of a failing step is thrown away."""
-DISK_VERSION = 1
-"""The version of the code that makes disks; raise it when the same tree gives another disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A build that has been decided, not done."""
-
-    inputs: Inputs
-    lock: Lock
-    plan: Plan
-    keys: Mapping[str, str]
-    """The key of each step."""
-    key: str
-    """The key of the whole: finished tree, disk and tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,51 +30,6 @@ class Built:
     image: StoredImage
     steps: tuple[Ran, ...]
     """What became of each step, the disk's last."""
-
-
-@dataclass(frozen=True, slots=True)
-class Supplies:
-    """What was fetched for a build; all of it verified."""
-
-    debs: Mapping[str, Path]
-    """The .debs by SHA-256."""
-    downloads: Mapping[str, Path]
-    """Components' downloads by address."""
-    tools: Tools
-
-
-def plan(inputs: Inputs, lock: Lock) -> Planned:
-    """Decide a build. Pure, but for the files that ``inputs`` has read already."""
-    recipe = inputs.recipe
-    steps = plan_build(recipe, lock, inputs.contents(lock.tools))
-    step_keys = keys(steps.steps)
-    facts = {
-        "version": DISK_VERSION,
-        "name": recipe.name,
-        "image version": recipe.version,
-        "description": recipe.description,
-        "labels": plain(recipe.labels),
-        "disk": plain(recipe.disk),
-        "tools": lock.tools,
-        "tree": [step_keys[name] for name in steps.tree],
-    }
-    return Planned(inputs, lock, steps, step_keys, digest(facts))
-
-
-def known_build(home: Home, planned: Planned) -> StoredImage | None:
-    """What the same inputs gave before."""
-    found = [
-        image
-        for image in images_named(home, planned.inputs.recipe.name)
-        if image.facts.get("key") == planned.key
-    ]
-    return found[-1] if found else None
-
-
-def stored(home: Home, planned: Planned) -> StoredImage | None:
-    """The image of this very build, if it is in the store."""
-    image = known_build(home, planned)
-    return image if image is not None and image.disk.exists() else None
 
 
 def run_build(
@@ -113,30 +50,19 @@ def run_build(
         GoldsmithError: of the step that failed. Nothing of the build is left but its log.
     """
     namespace.enter()
+    need_space_for(all_packages(planned.lock), home)
     shop = open_workshop(home, planned.inputs.recipe.name, epoch=planned.lock.epoch, aftermath=aftermath)
     try:
         with secret_files(read_secrets(planned.inputs.recipe), shop.work / "secrets") as secrets:
-            unpacked = unpack(supplies.debs, home, jobs=jobs)
-            material = Material(planned.inputs, planned.lock, unpacked, supplies.downloads, secrets)
+            material = Material(planned.inputs, planned.lock, supplies, secrets)
             ran = run_steps(planned, shop, material, jobs=jobs, fresh=fresh, listener=listener)
-        image, seconds = finish_image(planned, shop, ran, supplies.tools, listener)
+        image, seconds = finish_image(planned, shop, ran, supplies, listener)
         adopt(home, ran)
         return Built(
             image, (*ran, Ran("disk", planned.key, cached=False, seconds=seconds, layer=ran[-1].layer))
         )
     finally:
         shutil.rmtree(shop.work, ignore_errors=True)
-
-
-def unpack(debs: Mapping[str, Path], home: Home, *, jobs: int) -> dict[str, Unpacked]:
-    """The packages, unpacked and compared by content with what their .debs held."""
-    unpacked = unpack_all(debs, home, jobs=jobs)
-    bad = damaged(unpacked.values(), jobs=jobs)
-    for package in bad:
-        forget(package)
-    if bad:
-        unpacked |= unpack_all({package.sha256: package.deb for package in bad}, home, jobs=jobs)
-    return unpacked
 
 
 def run_steps(
@@ -151,7 +77,7 @@ def run_steps(
 
 
 def finish_image(
-    planned: Planned, shop: Workshop, ran: Sequence[Ran], tools: Tools, listener: Listener
+    planned: Planned, shop: Workshop, ran: Sequence[Ran], supplies: Supplies, listener: Listener
 ) -> tuple[StoredImage, float]:
     """Make the disk and keep the image; also tells the seconds that took."""
     recipe = planned.inputs.recipe
@@ -159,7 +85,7 @@ def finish_image(
     listener.step_started("disk")
     layers = {step.name: step.layer for step in ran}
     below = [layers[name] for name in planned.plan.tree]
-    made = make_image(shop, below, recipe, tools, planned.lock.tools)
+    made = make_image(shop, below, recipe, supplies.tools(), planned.lock.tools)
     facts = {
         "name": recipe.name,
         "version": recipe.version,

@@ -1,19 +1,16 @@
 """From the finished tree to a stored image: index, disk, digests."""
 
-import hashlib
 import json
-import os
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import zstandard
 
+from goldsmith.builder.bootparts import kept_boot_parts
 from goldsmith.builder.layers import Layer
 from goldsmith.builder.workshop import Workshop
-from goldsmith.disk.boot_parts import BootParts, make_boot_parts
 from goldsmith.disk.digest import disk_digest, sha256_sparse
 from goldsmith.disk.layout import plan_layout
 from goldsmith.disk.make import make_disk
@@ -22,12 +19,10 @@ from goldsmith.disk.tools import Tools
 from goldsmith.effects.files import free_bytes
 from goldsmith.effects.overlay import overlaid
 from goldsmith.errors import NoSpace
-from goldsmith.model.canonical import digest, plain
 from goldsmith.model.disk import Layout
 from goldsmith.model.recipe import Recipe
 from goldsmith.model.tree import TreeEntry, apply, rows, tree_digest
 
-BOOT_PARTS_VERSION = 1
 SHA256_UP_TO = 16 << 30
 """Disks up to this size get the SHA-256 of their plain bytes at once; above, reading the zeros would take minutes."""
 
@@ -73,7 +68,7 @@ def make_image(
                 recipe.disk, name=recipe.name, architecture=recipe.architecture, need=measure(tree)
             )
             need_space(shop.work, layout, recipe)
-            parts = boot_parts(shop, layout, recipe, tools=tools, tools_digest=tools_digest, tree=tree)
+            parts = kept_boot_parts(shop, layout, recipe, tools=tools, tools_digest=tools_digest, tree=tree)
             make_disk(tree, layout, tools=tools, epoch=shop.epoch, output=raw, parts=parts)
         named = pool.submit(disk_digest, raw)
         plain_sha256 = sha256_sparse(raw) if layout.size <= SHA256_UP_TO else None
@@ -98,66 +93,3 @@ def need_space(room: Path, layout: Layout, recipe: Recipe) -> None:
             f"the disk of {recipe.name!r} needs {wanted >> 20} MiB in {room}, and {free >> 20} MiB are free",
             hint="free some space, or set GOLDSMITH_HOME to a larger file system",
         )
-
-
-def boot_parts(
-    shop: Workshop, layout: Layout, recipe: Recipe, *, tools: Tools, tools_digest: str, tree: Path
-) -> BootParts:
-    """The parts that start the disk; for ext4 they depend on the layout and the tools only, and are kept."""
-    append = recipe.customizations.kernel.append if recipe.customizations.kernel else ""
-    fresh = shop.work / "boot-parts"
-    fresh.mkdir()
-    if layout.filesystem != "ext4":
-        return make_boot_parts(
-            layout, append=append, tools=tools, epoch=shop.epoch, directory=fresh, tree=tree
-        )
-    # The size of disk and root do not matter to them, but all else does: better too many facts than one too few.
-    facts = {
-        "version": BOOT_PARTS_VERSION,
-        "guids": [str(partition.guid) for partition in layout.partitions],
-        "starts": [partition.start for partition in layout.partitions],
-        "uuid": str(layout.root_uuid),
-        "serial": layout.esp_serial,
-        "boot": layout.boot,
-        "tools": tools_digest,
-        "epoch": shop.epoch,
-        "disk": plain(recipe.disk),
-    }
-    kept = shop.home / "cache/boot-parts" / digest(facts).removeprefix("sha256:")
-    found = load_parts(kept)
-    if found is not None:
-        return found
-    parts = make_boot_parts(layout, append=append, tools=tools, epoch=shop.epoch, directory=fresh, tree=tree)
-    save_parts(parts, fresh, kept)
-    return parts
-
-
-def save_parts(parts: BootParts, fresh: Path, kept: Path) -> None:
-    """Keep boot parts, with their digests: they are believed by content only."""
-    room = fresh / "kept"
-    room.mkdir()
-    contents = {"code": parts.code, "core": parts.core}
-    if parts.esp is not None:
-        contents["esp"] = parts.esp.read_bytes()
-    for name, data in contents.items():
-        (room / name).write_bytes(data)
-    sums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    (room / "sums.json").write_text(json.dumps(sums))
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.rename(room, kept)
-    except OSError:  # another build was faster, or what was there was damaged
-        shutil.rmtree(kept, ignore_errors=True)
-        os.rename(room, kept)
-
-
-def load_parts(kept: Path) -> BootParts | None:
-    """Boot parts that were kept, if their bytes are what they were."""
-    try:
-        sums: Mapping[str, str] = json.loads((kept / "sums.json").read_bytes())
-        contents = {name: (kept / name).read_bytes() for name in sums}
-    except (FileNotFoundError, ValueError):
-        return None
-    if any(hashlib.sha256(data).hexdigest() != sums[name] for name, data in contents.items()):
-        return None
-    return BootParts(contents["code"], contents["core"], kept / "esp" if "esp" in contents else None)

@@ -17,6 +17,13 @@ MARK = ".complete"
 """Beside the tree; holds the id of the run of the machine that made it, or last compared it with its packages."""
 
 
+def standing_tree(digest: str, home: Home) -> Tools | None:
+    """The tree, if it was made or compared in this run of the machine."""
+    place = home / "cache/tools" / digest.removeprefix("sha256:")
+    mark = place / MARK
+    return Tools(place / "tree") if mark.exists() and mark.read_text() == boot_id() else None
+
+
 def tools_tree(debs: Mapping[str, Path], digest: str, home: Home, *, jobs: int) -> Tools:
     """The tree of a tools lock; made once, and compared with its packages once a run of the machine.
 
@@ -31,8 +38,6 @@ def tools_tree(debs: Mapping[str, Path], digest: str, home: Home, *, jobs: int) 
     """
     place = home / "cache/tools" / digest.removeprefix("sha256:")
     mark = place / MARK
-    if mark.exists() and mark.read_text() == boot_id():
-        return Tools(place / "tree")
     unpacked = unpack_all(debs, home, jobs=jobs)
     bad = damaged(unpacked.values(), jobs=jobs)
     for package in bad:

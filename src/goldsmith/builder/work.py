@@ -10,13 +10,14 @@ from goldsmith.builder.actions import Ground, in_tree
 from goldsmith.builder.component_steps import run_phase
 from goldsmith.builder.customize.system.apply import apply_system
 from goldsmith.builder.customize.table import CUSTOMIZATIONS, Means
-from goldsmith.builder.debs import Unpacked
 from goldsmith.builder.execute import Action
 from goldsmith.builder.finish import finish
 from goldsmith.builder.inputs import Inputs
 from goldsmith.builder.install import mark_automatic
+from goldsmith.builder.layers import Layer
 from goldsmith.builder.plan import automatic, groups
 from goldsmith.builder.remove import remove
+from goldsmith.builder.supplies import Supplies
 from goldsmith.builder.workshop import Workshop
 from goldsmith.disk.bootloader import boot_files, initramfs_files
 from goldsmith.disk.layout import plan_layout
@@ -37,10 +38,8 @@ class Material:
 
     inputs: Inputs
     lock: Lock
-    unpacked: Mapping[str, Unpacked]
-    """Unpacked packages by the SHA-256 of their .debs."""
-    downloads: Mapping[str, Path]
-    """The lock's downloads, by address."""
+    supplies: Supplies
+    """Packages, downloads and tools."""
     secrets: Mapping[str, Path]
     """A file for each build secret."""
 
@@ -107,11 +106,17 @@ def _install(step: Step, shop: Workshop, material: Material) -> Action:
     number = int(step.name.split()[-1])
     grouped = groups(_packages(step, material.lock))
     members = next(packages for n, packages in grouped if n == number)
-    own = [material.unpacked[package.sha256] for package in members]
-    if step.kind == "configure":
-        return actions.configure(shop, own)
-    taken = [material.unpacked[p.sha256] for n, packages in grouped if n < number for p in packages]
-    return actions.place(shop, own, taken, first=number == grouped[0][0])
+    earlier = [package for n, packages in grouped if n < number for package in packages]
+
+    def action(key: str, below: Sequence[Layer]) -> Layer:
+        unpacked = material.supplies.packages()
+        own = [unpacked[package.sha256] for package in members]
+        if step.kind == "configure":
+            return actions.configure(shop, own)(key, below)
+        taken = [unpacked[package.sha256] for package in earlier]
+        return actions.place(shop, own, taken, first=not earlier)(key, below)
+
+    return action
 
 
 def _component(step: Step, shop: Workshop, material: Material) -> Action:
@@ -127,7 +132,7 @@ def _component(step: Step, shop: Workshop, material: Material) -> Action:
     return in_tree(
         shop,
         lambda ground: run_phase(
-            ground, shop, document, use, phase=phase, downloads=material.downloads, secrets=secrets
+            ground, shop, document, use, phase=phase, downloads=material.supplies.downloads, secrets=secrets
         ),
     )
 

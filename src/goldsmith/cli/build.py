@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from goldsmith.builder.build import run_build, stored
 from goldsmith.builder.outputs import check_formats, write_outputs
-from goldsmith.builder.prepare import Request, decide, supply
+from goldsmith.builder.planned import stored
+from goldsmith.builder.prepare import decide
 from goldsmith.builder.remember import remember
+from goldsmith.builder.request import Request
 from goldsmith.builder.workshop import Aftermath
 from goldsmith.cli.progress import progress_on_stderr
 from goldsmith.cli.settings import read_settings
@@ -75,7 +76,11 @@ def command(
         image = None if no_cache else stored(home, planned)
         steps: list[dict[str, object]]
         if image is None:
-            supplies = supply(request, planned, home=home, listener=progress)
+            # Here and not at the top: a build that changes nothing does without.
+            from goldsmith.builder.build import run_build  # noqa: PLC0415
+            from goldsmith.builder.supplies import supplies_of  # noqa: PLC0415
+
+            supplies = supplies_of(request, planned.inputs.recipe, planned.lock, home=home, listener=progress)
             aftermath = Aftermath(keep=keep_on_failure, shell=shell_on_failure)
             built = run_build(
                 planned,

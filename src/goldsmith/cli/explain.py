@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from goldsmith.builder import layers
-from goldsmith.builder.build import Planned, stored
-from goldsmith.builder.prepare import Request, decide
+from goldsmith.builder.planned import Planned, stored
+from goldsmith.builder.prepare import decide
 from goldsmith.builder.remember import recall
+from goldsmith.builder.request import Request
 from goldsmith.cli.settings import read_settings
 from goldsmith.effects import namespace
 from goldsmith.model.canonical import plain

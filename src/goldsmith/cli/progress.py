@@ -101,8 +101,8 @@ def progress_on_stderr() -> Iterator[Lines | Live]:
         SpinnerColumn,
         TextColumn,
         TimeElapsedColumn,
-    )  # noqa: PLC0415
-    from rich.progress import TimeRemainingColumn  # noqa: PLC0415
+        TimeRemainingColumn,
+    )
 
     columns = (
         SpinnerColumn(),

@@ -1,0 +1,65 @@
+"""Boot parts, kept: they depend on the layout and the tools, which rarely change."""
+
+import json
+import shutil
+from pathlib import Path
+
+from goldsmith.builder.workshop import Workshop
+from goldsmith.disk.boot_parts import BootParts, decides_boot_parts, load_boot_parts, make_boot_parts
+from goldsmith.disk.tools import Tools
+from goldsmith.effects.files import sha256_file
+from goldsmith.model.canonical import digest
+from goldsmith.model.disk import Layout
+from goldsmith.model.recipe import Recipe
+
+VERSION = 1
+"""The version of the code that makes them; raise it when the same layout and tools give others."""
+SUMS = "sums.json"
+
+
+def kept_boot_parts(
+    shop: Workshop, layout: Layout, recipe: Recipe, *, tools: Tools, tools_digest: str, tree: Path
+) -> BootParts:
+    """The parts that start the disk, from the cache if they are there and sound; errors as ``make_boot_parts``."""
+    append = recipe.customizations.kernel.append if recipe.customizations.kernel else ""
+    fresh = shop.work / "boot-parts"
+    fresh.mkdir()
+    if layout.filesystem != "ext4":  # they hold the tree's kernel
+        return make_boot_parts(
+            layout, append=append, tools=tools, epoch=shop.epoch, directory=fresh, tree=tree
+        )
+    facts = {
+        "version": VERSION,
+        "layout": decides_boot_parts(layout, append=append),
+        "tools": tools_digest,
+        "epoch": shop.epoch,
+    }
+    kept = shop.home / "cache/boot-parts" / digest(facts).removeprefix("sha256:")
+    if is_sound(kept):
+        return load_boot_parts(layout, kept)
+    make_boot_parts(layout, append=append, tools=tools, epoch=shop.epoch, directory=fresh, tree=tree)
+    keep(fresh, kept)
+    return load_boot_parts(layout, kept)
+
+
+def is_sound(kept: Path) -> bool:
+    """Whether kept parts are there, with the bytes that they were kept with."""
+    try:
+        sums = json.loads((kept / SUMS).read_bytes())
+        return all(sha256_file(kept / name) == sha256 for name, sha256 in sums.items())
+    except (OSError, ValueError):
+        return False
+
+
+def keep(fresh: Path, kept: Path) -> None:
+    """Move fresh parts to their place, with their digests; what is there is damaged, or another build's equal parts."""
+    sums = {path.name: sha256_file(path) for path in sorted(fresh.iterdir()) if path.is_file()}
+    (fresh / SUMS).write_text(json.dumps(sums))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    if kept.exists() and not is_sound(kept):
+        shutil.rmtree(kept, ignore_errors=True)
+    try:
+        fresh.rename(kept)
+    except OSError:
+        if not is_sound(kept):
+            raise

@@ -1,0 +1,62 @@
+"""A build that has been decided, not done; and whether its image is there already."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from goldsmith.builder.inputs import Inputs
+from goldsmith.builder.plan import plan_build
+from goldsmith.model.canonical import digest, plain
+from goldsmith.model.lock import Lock
+from goldsmith.model.plan import Plan, keys
+from goldsmith.store.home import Home
+from goldsmith.store.images import StoredImage, images_named
+
+DISK_VERSION = 1
+"""The version of the code that makes disks; raise it when the same tree gives another disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A build that has been decided, not done."""
+
+    inputs: Inputs
+    lock: Lock
+    plan: Plan
+    keys: Mapping[str, str]
+    """The key of each step."""
+    key: str
+    """The key of the whole: finished tree, disk and tools."""
+
+
+def plan(inputs: Inputs, lock: Lock) -> Planned:
+    """Decide a build. Pure, but for the files that ``inputs`` has read already."""
+    recipe = inputs.recipe
+    steps = plan_build(recipe, lock, inputs.contents(lock.tools))
+    step_keys = keys(steps.steps)
+    facts = {
+        "version": DISK_VERSION,
+        "name": recipe.name,
+        "image version": recipe.version,
+        "description": recipe.description,
+        "labels": plain(recipe.labels),
+        "disk": plain(recipe.disk),
+        "tools": lock.tools,
+        "tree": [step_keys[name] for name in steps.tree],
+    }
+    return Planned(inputs, lock, steps, step_keys, digest(facts))
+
+
+def known_build(home: Home, planned: Planned) -> StoredImage | None:
+    """What the same inputs gave before."""
+    found = [
+        image
+        for image in images_named(home, planned.inputs.recipe.name)
+        if image.facts.get("key") == planned.key
+    ]
+    return found[-1] if found else None
+
+
+def stored(home: Home, planned: Planned) -> StoredImage | None:
+    """The image of this very build, if it is in the store."""
+    image = known_build(home, planned)
+    return image if image is not None and image.disk.exists() else None
