@@ -53,6 +53,12 @@ def test_failed_units_come_with_their_own_lines() -> None:
     )
 
 
+def test_complaints_of_systemd_are_kept() -> None:
+    report = read_report(["state maintenance", "complaint Dependency failed for data.mount - /data."])
+    assert report.complaints == ("Dependency failed for data.mount - /data.",)
+    assert not report.is_well
+
+
 def test_a_running_system_with_a_failed_unit_is_not_well() -> None:
     assert not read_report(["state running", "failed a.service exit-code"]).is_well
 

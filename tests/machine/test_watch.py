@@ -108,6 +108,13 @@ def test_the_first_trouble_is_the_reason_and_comes_with_its_surroundings() -> No
     assert trouble.lines == ("one", "two", "No bootable device.", "three", "Kernel panic - not syncing: x")
 
 
+def test_the_audit_trail_is_not_shown() -> None:
+    console = b"[ 1.0] audit: type=1130 audit(1:2): pid=1\n[ 2.0] kauditd_printk_skb: 30 callbacks\n\ngrub> "
+    trouble = find_trouble(readable(console))
+    assert trouble is not None
+    assert trouble.lines == ("grub>",)
+
+
 def test_escape_sequences_and_carriage_returns_are_no_text() -> None:
     console = b"\x1b[2J\x1b[01;01H\x1b[=3h\x1b[?7l\x1b[0;32m  OK  \x1b[0m done\r\nnext\x1b(B"
     assert readable(console) == ["  OK   done", "next"]

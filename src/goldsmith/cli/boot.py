@@ -41,7 +41,7 @@ PAGE = re.compile(r"(?P<port>\d{1,5})(?P<path>/[!-~]*)?")
 @click.option("--console", is_flag=True, help="Show the serial console while waiting.")
 @click.option("--keep", is_flag=True, help="Keep the machine's directory, with its console and its overlay.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
-def command(  # noqa: PLR0917 - click passes options by name
+def command(
     ref: str,
     http: str | None,
     timeout: float,
@@ -74,6 +74,7 @@ def command(  # noqa: PLR0917 - click passes options by name
         accelerator=chosen.accelerator,
         keep=keep,
         show=_say if console else lambda _line: None,
+        note=_say,
     )
     print(json.dumps(as_object(ref, report), indent=2) if as_json else in_words(ref, report))
 

@@ -106,6 +106,7 @@ def read_report(lines: Sequence[str]) -> GuestReport:
         kernel=by_topic.get("kernel", [""])[0],
         failed=tuple(_failed_unit(unit, by_topic.get("log", [])) for unit in by_topic.get("failed", [])),
         jobs=tuple(_pending_job(job) for job in by_topic.get("job", [])),
+        complaints=tuple(by_topic.get("complaint", [])),
         times=tuple(by_topic.get("time", [])),
         root_bytes=size,
         root_used=used,

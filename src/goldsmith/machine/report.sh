@@ -22,12 +22,13 @@ say "kernel $(uname -r)"
 
 # --wait returns when the job queue is empty, or at once while the manager cannot be asked yet: hence the loop.
 while :; do
-  state=$(timeout "$patience" systemctl is-system-running --wait 2>/dev/null)
+  read -r up _ </proc/uptime
+  left=$((patience - ${up%%.*}))
+  [ "$left" -gt 0 ] || break
+  state=$(timeout "$left" systemctl is-system-running --wait 2>/dev/null)
   case "$state" in
     running | degraded | maintenance | stopping) break ;;
   esac
-  read -r up _ </proc/uptime
-  [ "${up%%.*}" -lt "$patience" ] || break
   sleep 1
 done
 say "state ${state:-$(systemctl is-system-running)}"
@@ -36,6 +37,8 @@ systemctl list-units --state=failed --plain --no-legend --full --no-pager | whil
   say "failed $unit $(systemctl show --property=Result --value "$unit")"
   journalctl --boot --unit="$unit" --lines=12 --output=cat --quiet --no-pager | say_lines "log $unit"
 done
+# A mount that fails for want of its device is not itself "failed": only the manager's own complaints name it.
+journalctl --boot --priority=err --lines=12 --output=cat --quiet --no-pager _PID=1 | say_lines complaint
 case "$state" in
   starting | initializing | '')
     systemctl list-jobs --plain --no-legend --full --no-pager | while read -r _ unit kind progress _; do

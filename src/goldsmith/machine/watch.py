@@ -9,6 +9,7 @@ CONTEXT_LINES = 12
 ESCAPE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)?|\x1b[()][A-Z0-9]|\x1b[=>78cM]|[\x00-\x08\x0b-\x1a\x1c-\x1f]"
 )
+AUDIT = re.compile(r"\baudit: type=|\bkauditd_printk_skb: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,5 +135,10 @@ def find_trouble(lines: Sequence[str]) -> Trouble | None:
         for sign in SIGNS:
             if sign.pattern.search(line):
                 shown = lines[max(0, number - CONTEXT_LINES) : number + CONTEXT_LINES + 1]
-                return Trouble(sign, line, tuple(text for text in shown if text))
+                return Trouble(sign, line, telling(shown))
     return None
+
+
+def telling(lines: Sequence[str]) -> tuple[str, ...]:
+    """The lines that tell a person something: not the empty ones, and not the kernel's audit trail."""
+    return tuple(line for line in lines if line.strip() and not AUDIT.search(line))

@@ -116,6 +116,8 @@ class GuestReport:
     """Units that failed."""
     jobs: tuple[PendingJob, ...] = ()
     """Jobs that never ended, when the state is ``starting``."""
+    complaints: tuple[str, ...] = ()
+    """The last errors that systemd itself wrote in its journal."""
     times: tuple[str, ...] = ()
     """What systemd-analyze says about the boot's duration."""
     root_bytes: int | None = None
