@@ -1,5 +1,6 @@
 import hashlib
 import random
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -130,3 +131,17 @@ def test_reference_counts_count_themselves_and_waste_nothing(before: int) -> Non
     per_block = CLUSTER // 2
     assert (blocks - 1) * per_block < total <= blocks * per_block
     assert (table - 1) * CLUSTER < blocks * 8 <= table * CLUSTER
+
+
+def test_a_full_file_system_is_an_error_that_says_where(room: Path) -> None:
+    raw = raw_disk(room / "raw", 4 << 20, [(0, NOISE.randbytes(4 << 20))])
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from goldsmith.effects.namespace import enter, mount\n"
+        "from goldsmith.disk.formats.qcow2 import write_qcow2\n"
+        "enter(); mount('tmpfs', sys.argv[1], 'tmpfs', 0, 'size=1m')\n"
+        "write_qcow2(Path(sys.argv[2]), Path(sys.argv[1], 'web.qcow2'))\n"
+    )
+    (room / "small").mkdir()
+    done = run([sys.executable, "-c", script, str(room / "small"), str(raw)], check=False)
+    assert f"NoSpace: no space left while writing {room}/small/web.qcow2" in done.stderr.decode()

@@ -9,10 +9,8 @@ from goldsmith.disk.esp import make_esp
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.root import Root
 from goldsmith.errors import StepFailed
-from goldsmith.model.disk import Layout, Role
+from goldsmith.model.disk import Layout
 
-CODE, CORE, ESP_IMAGE = "boot.code", "boot.core", "esp.img"
-"""Files that hold the parts in their directory."""
 LINKS = {
     ESP_KERNEL: ("/vmlinuz", "/boot/vmlinuz"),
     ESP_INITRD: ("/initrd.img", "/boot/initrd.img"),
@@ -32,33 +30,13 @@ class BootParts:
     """The ESP's image, a sparse file; None without an ESP."""
 
 
-def decides_boot_parts(layout: Layout, *, append: str) -> dict[str, object]:
-    """What decides the parts, beside the tools and the epoch; for a cache's key.
-
-    For ext4 neither size nor content nor command line is in it: one result serves all versions of an image. An erofs
-    disk's parts hold the kernel, so the tree's digest must be added by the caller.
-    """
-    return {
-        "boot": layout.boot,
-        "filesystem": layout.filesystem,
-        "places": [(str(part.role), part.start, part.size) for part in layout.partitions[:-1]],
-        "esp_serial": layout.esp_serial,
-        "root_number": layout.root.number,
-        "root_uuid": str(layout.root_uuid),
-        "append": append if layout.filesystem == "erofs" else "",
-    }
-
-
-def load_boot_parts(layout: Layout, directory: Path) -> BootParts:
-    """Parts that ``make_boot_parts`` made in a directory before, for a layout with equal ``decides_boot_parts``."""
-    code, core = (directory / CODE).read_bytes(), (directory / CORE).read_bytes()
-    return BootParts(code, core, directory / ESP_IMAGE if layout.find(Role.ESP) else None)
-
-
 def make_boot_parts(
     layout: Layout, *, append: str, tools: Tools, epoch: int, directory: Path, tree: Path
 ) -> BootParts:
-    """Make the parts in an existing ``directory``, which can be kept and loaded again.
+    """Make the parts in an existing ``directory``.
+
+    For ext4 they depend on ``tools``, ``epoch`` and the layout's places and identities only, neither on the root's size
+    nor on ``append`` or ``tree``, so one set serves all versions of an image.
 
     Args:
         layout: where the parts go.
@@ -74,10 +52,7 @@ def make_boot_parts(
     kernels = take_kernels(tree, directory) if layout.filesystem == "erofs" else {}
     core = make_core(layout, tools=tools, epoch=epoch, directory=directory)
     esp = make_esp(layout, append=append, tools=tools, epoch=epoch, directory=directory, kernels=kernels)
-    parts = BootParts(*(core or (b"", b"")), esp)
-    (directory / CODE).write_bytes(parts.code)
-    (directory / CORE).write_bytes(parts.core)
-    return parts
+    return BootParts(*(core or (b"", b"")), esp)
 
 
 def take_kernels(tree: Path, directory: Path) -> dict[str, Path]:
