@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 from goldsmith.builder.workshop import Workshop
-from goldsmith.disk.boot_parts import BootParts, decides_boot_parts, load_boot_parts, make_boot_parts
+from goldsmith.disk.boot_parts import BootParts, make_boot_parts
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.files import sha256_file
 from goldsmith.model.canonical import digest
-from goldsmith.model.disk import Layout
+from goldsmith.model.disk import Layout, Role
 from goldsmith.model.recipe import Recipe
 
 VERSION = 1
@@ -30,16 +30,31 @@ def kept_boot_parts(
         )
     facts = {
         "version": VERSION,
-        "layout": decides_boot_parts(layout, append=append),
+        "boot": layout.boot,
+        "places": [[p.role, p.number, p.start, p.guid.hex] for p in layout.partitions],
+        "esp": [p.size for p in layout.partitions if p.role is Role.ESP],
+        "identities": [layout.guid.hex, layout.root_uuid.hex, layout.esp_serial],
         "tools": tools_digest,
         "epoch": shop.epoch,
     }
     kept = shop.home / "cache/boot-parts" / digest(facts).removeprefix("sha256:")
     if is_sound(kept):
-        return load_boot_parts(layout, kept)
-    make_boot_parts(layout, append=append, tools=tools, epoch=shop.epoch, directory=fresh, tree=tree)
+        return load(kept)
+    parts = make_boot_parts(layout, append=append, tools=tools, epoch=shop.epoch, directory=fresh, tree=tree)
+    (fresh / "code").write_bytes(parts.code)
+    (fresh / "core").write_bytes(parts.core)
+    if parts.esp is not None and parts.esp != fresh / "esp.img":
+        parts.esp.rename(fresh / "esp.img")
     keep(fresh, kept)
-    return load_boot_parts(layout, kept)
+    return load(kept)
+
+
+def load(kept: Path) -> BootParts:
+    """Parts that were kept."""
+    esp = kept / "esp.img"
+    return BootParts(
+        (kept / "code").read_bytes(), (kept / "core").read_bytes(), esp if esp.exists() else None
+    )
 
 
 def is_sound(kept: Path) -> bool:
