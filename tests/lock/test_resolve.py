@@ -17,6 +17,7 @@ from goldsmith.errors import (
     Place,
     TrustError,
     Unavailable,
+    UsageError,
 )
 from goldsmith.lock.fetch import Origins, fetch
 from goldsmith.lock.mirror import Mirror
@@ -529,6 +530,24 @@ def test_an_ordinary_user_gets_the_same_lock(
     from goldsmith.lock.file import lock_text  # noqa: PLC0415
 
     assert done.stdout == lock_text(lock_of(recipe_of("web", where=None), server, key, home))
+
+
+def test_a_data_directory_with_a_space_in_its_name_is_refused(
+    server: Server, key: Signer, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        lock_of(recipe_of("web"), server, key, Home(tmp_path / "my data"))
+    assert caught.value.message == (
+        f"the data directory '{tmp_path}/my data' has ' ' in its name, which apt cannot read"
+    )
+
+
+@pytest.mark.parametrize("name", ["größe", "it's", "a;b", "{x}#y"])
+def test_a_data_directory_with_an_odd_name(
+    name: str, archive: Archive, server: Server, key: Signer, tmp_path: Path
+) -> None:
+    archive.publish_trixie(WEB)
+    assert "web" in names(lock_of(recipe_of("web"), server, key, Home(tmp_path / name)))
 
 
 def test_nothing_of_the_hosts_apt_is_touched(

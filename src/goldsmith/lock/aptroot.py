@@ -1,6 +1,7 @@
 """A private root for apt: its own sources, lists and state; nothing of the host's but its programs."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from goldsmith.effects import files
+from goldsmith.errors import UsageError
 from goldsmith.lock.mirror import Mirror
 from goldsmith.lock.source import ARMOUR, Source
 from goldsmith.model.canonical import digest
@@ -39,7 +41,16 @@ class AptRoot:
 
 @contextmanager
 def opened(home: Home, sources: Sequence[Source], architecture: str, mirror: Mirror) -> Iterator[AptRoot]:
-    """The root for these sources, held by this process alone; its lists are those of the last use."""
+    """The root for these sources, held by this process alone; its lists are those of the last use.
+
+    Raises:
+        UsageError: the data directory's name has a character that apt cannot have in the path of a key.
+    """
+    if odd := re.search(r"[\s,\[\]\"%]", str(home.path)):
+        raise UsageError(
+            f"the data directory {str(home.path)!r} has {odd[0]!r} in its name, which apt cannot read",
+            hint="set GOLDSMITH_HOME to another directory",
+        )
     key = digest(
         {
             "version": VERSION,
