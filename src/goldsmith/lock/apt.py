@@ -3,11 +3,12 @@
 import email.utils
 import hashlib
 import re
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from goldsmith.effects.process import run
+from goldsmith.effects.process import Finished, missing, run
 from goldsmith.errors import IntegrityError, Place, StepFailed, Unavailable
 from goldsmith.lock.aptroot import AptRoot
 from goldsmith.lock.candidate import Candidate, candidates
@@ -57,12 +58,20 @@ def update(root: AptRoot) -> None:
         NetworkError: an archive cannot be reached.
     """
     for left in reversed(range(TRIES)):
-        done = run(["apt-get", "update", "-q"], env=root.environment, check=False)
+        done = _apt(root, "apt-get", "update", "-q")
         if done.code == 0:
             return
         error = update_error(_printed(done.stdout, done.stderr), root.sources)
         if not left or not may_pass(error):
             raise error
+
+
+def _apt(root: AptRoot, *argv: str) -> Finished:
+    """Run one of apt's programs; it dies with us, also where we are killed."""
+    if not shutil.which(argv[0]):
+        raise missing(argv[0])
+    dying = ["setpriv", "--pdeathsig", "KILL", "--"]
+    return run([*dying, *argv], env=root.environment, check=False, shown=argv)
 
 
 def has_lists(root: AptRoot) -> bool:
@@ -128,12 +137,12 @@ def solve(root: AptRoot, ask: Ask) -> tuple[Chosen, ...]:
     """
     _write_state(root, ask)
     options = ["-o", f"APT::Install-Recommends={str(ask.recommends).lower()}"]
-    command = ["apt-get", "install", "--print-uris", "-y", "--no-remove", *options]
+    command = ("apt-get", "install", "--print-uris", "-y", "--no-remove", *options)
     words = ["--", *essential_pattern(ask), *(str(request) for request in ask.wanted)]
-    done = run([*command, "-qq", *words], env=root.environment, check=False)
+    done = _apt(root, *command, "-qq", *words)
     if done.code != 0:
         # Quietly, apt does not say why.
-        done = run([*command, "-q", *words], env=root.environment, check=False)
+        done = _apt(root, *command, "-q", *words)
         places = {request.name: request.where for request in ask.wanted if request.where}
         raise solve_error(_printed(done.stdout, done.stderr), package_names(root), places, ask.where)
     lines = LINE.findall(done.text)
@@ -163,13 +172,12 @@ def show(root: AptRoot, names: Sequence[str]) -> tuple[Candidate, ...]:
     """
     if not names:
         return ()
-    done = run(["apt-cache", "show", "--", *names], env=root.environment, check=False)
-    return tuple(candidates(done.text))
+    return tuple(candidates(_apt(root, "apt-cache", "show", "--", *names).text))
 
 
 def package_names(root: AptRoot) -> tuple[str, ...]:
     """The names of all packages in the lists."""
-    return tuple(run(["apt-cache", "pkgnames"], env=root.environment, check=False).text.split())
+    return tuple(_apt(root, "apt-cache", "pkgnames").text.split())
 
 
 def _exact(name: str, version: str, architecture: str) -> str:
