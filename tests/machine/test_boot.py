@@ -20,6 +20,9 @@ REPORT_PORT = 0x2F8
 RESET = "b0 fe e6 64 f4 eb fd"
 """Pull the keyboard controller's reset line, as a kernel's reboot does."""
 
+NEXT = "cd 18"
+"""Tell the BIOS to try its next device."""
+
 
 def failure(disk: Path, home: Home, timeout: float = 10) -> CheckFailed:
     with pytest.raises(CheckFailed) as caught:
@@ -58,6 +61,21 @@ def test_a_panic_of_an_emulated_machine_is_believed_the_third_time(
         "the kernel panicked; trying again, since emulated CPUs do that: Kernel panic - not syncing: no luck"
     )
     assert notes == [again, again]
+
+
+def test_a_bios_that_finds_nothing_to_boot_is_heard(home: Home, disk_that_says: DiskThatSays) -> None:
+    message = failure(disk_that_says("", then=NEXT), home, timeout=60).message
+    assert message.startswith("the machine did not come up: the firmware found nothing to boot\n")
+    assert "  | No bootable device." in message
+
+
+@pytest.mark.slow
+def test_a_uefi_that_finds_nothing_to_boot_ends_in_its_shell(
+    home: Home, disk_that_says: DiskThatSays
+) -> None:
+    disk = disk_that_says("for a BIOS only")
+    with pytest.raises(CheckFailed, match="the firmware found nothing to boot"):
+        check(disk, home=home, firmware=Firmware.UEFI, timeout=60, accelerator=Accelerator.TCG)
 
 
 def test_a_forged_report_counts_for_nothing(home: Home, disk_that_says: DiskThatSays) -> None:

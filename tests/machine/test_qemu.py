@@ -36,6 +36,8 @@ qemu-system-x86_64
 -serial chardev:console
 -chardev file,id=report,path=report.log
 -serial chardev:report
+-chardev file,id=firmware,path=firmware.log
+-device isa-debugcon,iobase=0x402,chardev=firmware
 -qmp unix:qmp.sock,server=on,wait=off
 """
 

@@ -135,19 +135,19 @@ def _wait_until_well(
 
     A trouble is returned only where it may be the emulator's fault; every other one is raised.
     """
-    console, shown = b"", 0
+    seen, shown = (b"", b""), 0
     lines: list[str] = []
     trouble: Trouble | None = None
     last_words = deadline
     while True:
         code = machine.qemu.code
-        before, console = console, machine.console
-        if console != before:
-            lines = readable(console)
+        before, seen = seen, (machine.console, machine.firmware)
+        if seen != before:
+            lines, log = (readable(text) for text in seen)
             for line in lines[shown:-1]:
                 show(line)
             shown = max(shown, len(lines) - 1)
-            trouble = find_trouble(lines)
+            trouble = find_trouble(lines) or find_trouble(log)
         words = said(machine.report, agent.nonce)
         if is_complete(words):
             return judge(read_report(words), lines)

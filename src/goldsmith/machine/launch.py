@@ -8,7 +8,7 @@ from pathlib import Path
 
 from goldsmith.effects.background import Running, started
 from goldsmith.effects.process import missing
-from goldsmith.machine.qemu import CONSOLE, PROGRAM, REPORT, command
+from goldsmith.machine.qemu import CONSOLE, FIRMWARE, PROGRAM, REPORT, command
 from goldsmith.model.machine import MachineSpec
 
 LOG = "qemu.log"
@@ -31,6 +31,11 @@ class Machine:
     def console(self) -> bytes:
         """What it has written on its first serial port."""
         return read(self.directory / CONSOLE)
+
+    @property
+    def firmware(self) -> bytes:
+        """What its BIOS has logged."""
+        return read(self.directory / FIRMWARE)
 
     @property
     def report(self) -> bytes:

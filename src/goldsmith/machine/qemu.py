@@ -7,6 +7,7 @@ from goldsmith.model.machine import Accelerator, Credential, Forward, MachineSpe
 PROGRAM = "qemu-system-x86_64"
 CONSOLE = "console.log"
 REPORT = "report.log"
+FIRMWARE = "firmware.log"
 MONITOR = "qmp.sock"
 
 CPU = {
@@ -15,6 +16,9 @@ CPU = {
 }
 """The CPU model each accelerator can run."""
 
+BIOS_LOG_PORT = 0x402
+"""Where SeaBIOS writes its log; without it, "No bootable device" stands on the screen only."""
+
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
@@ -22,7 +26,7 @@ def command(machine: MachineSpec) -> tuple[str, ...]:
     """The command that runs a machine, to be started in the machine's own directory.
 
     The guest's first serial port is its console and goes to ``CONSOLE``; the second is for the report and goes to
-    ``REPORT``; QMP listens on ``MONITOR``. The disk is the only one that can be booted.
+    ``REPORT``; a BIOS logs to ``FIRMWARE``; QMP listens on ``MONITOR``. The disk is the only one that can be booted.
     """
     return (
         PROGRAM,
@@ -51,6 +55,8 @@ def command(machine: MachineSpec) -> tuple[str, ...]:
         "-serial", "chardev:console",
         "-chardev", f"file,id=report,path={REPORT}",
         "-serial", "chardev:report",
+        "-chardev", f"file,id=firmware,path={FIRMWARE}",
+        "-device", f"isa-debugcon,iobase={BIOS_LOG_PORT:#x},chardev=firmware",
         "-qmp", f"unix:{MONITOR},server=on,wait=off",
         *(word for credential in machine.credentials for word in _credential(credential)),
     )  # fmt: skip
