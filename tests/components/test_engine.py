@@ -389,3 +389,10 @@ def test_secrets_reach_neither_logs_nor_outputs(run: Runner, tmp_path: Path) -> 
     assert len(files) == 5
     assert not [name for name, text in files.items() if "-line" in text]
     assert files["console.log"] == "***\n***\nit is ***\nit is ***\n"
+
+
+def test_what_a_failed_attempt_asked_for_is_still_told(run: Runner, tmp_path: Path) -> None:
+    command = f"echo x >>{tmp_path}/n; case $(wc -l <{tmp_path}/n) in 1) exit 194;; 2) exit 5;; esac"
+    result = run(bash("A", command, "maxAttempts: 2"))
+    assert statuses(result) == "A=Success"
+    assert len(result.recorded) == 1

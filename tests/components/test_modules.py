@@ -449,3 +449,20 @@ def test_an_ordinary_user_can_run_file_modules(tree: Path) -> None:
     )
     assert (done.stdout, done.stderr) == ("Success ()\n", "")
     assert shape(home / "b/f") == "0640 4321:4321 'x'"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(one("SetFolderOwner", "path: /opt/full, owner: web"), id="SetFolderOwner"),
+        pytest.param(
+            one("SetFolderPermissions", "path: /opt/full, permissions: 0700"), id="SetFolderPermissions"
+        ),
+    ],
+)
+def test_what_a_link_in_a_folder_points_to_is_left_alone(run: Runner, tree: Path, step: str) -> None:
+    prepare(tree)
+    (tree / "opt/full/away").symlink_to("../a.txt")
+    (tree / "opt/full/dangling").symlink_to("nowhere")
+    assert run(step).failures == ()
+    assert shape(tree / "opt/a.txt") == "0640 0:0 'alpha'"
