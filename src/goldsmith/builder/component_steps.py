@@ -49,8 +49,15 @@ def run_phase(
     logs = shop.log.with_suffix("") / Path(use.path).stem / phase
     host = TreeHost(root=ground.tree, sandbox=sandbox, downloads=downloads, scratch=ground.scratch)
     earlier = remembered(ground.below, use.path)
+    hidden = [path.read_text(errors="replace").strip() for path in secrets.values()]
     result = run_document(
-        document, host, log_directory=logs, phases=(phase,), parameters=use.parameters, earlier=earlier
+        document,
+        host,
+        log_directory=logs,
+        phases=(phase,),
+        parameters=use.parameters,
+        earlier=earlier,
+        hidden=hidden,
     )
     ground.notes["recorded"] = list(result.recorded)
     ground.notes["network"] = use.network
@@ -81,6 +88,7 @@ def told(result: DocumentResult) -> list[object]:
         [phase.name, step.name, step.action, [dict(i) for i in step.inputs], [dict(o) for o in step.outputs]]
         for phase in result.phases
         for step in phase.steps
+        if step.status == "Success"
     ]
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from goldsmith.lock.mirror import parse_mirror
 from goldsmith.model.distribution import DISTRIBUTIONS
 from goldsmith.model.recipe import Recipe, Repository
 
@@ -28,12 +29,12 @@ def base_sources(recipe: Recipe) -> str:
     """The distribution's own suites, from the mirror that the recipe names."""
     distribution = DISTRIBUTIONS[recipe.base.distribution]
     suite = distribution.suites[recipe.base.suite]
-    main, _, security = recipe.mirror.partition(" ")
-    if not security:
-        security = f"{main.rstrip('/').rsplit('/', 1)[0]}/{distribution.security_directory}"
+    main, security = parse_mirror(recipe.mirror, distribution, "the recipe", recipe.where)
     suites = [suite.name] + ([f"{suite.name}-updates"] if suite.has_updates else [])
     keyring = f"/usr/share/keyrings/{distribution.keyring_package}.gpg"
-    blocks = [(main, suites)] + ([(security, [f"{suite.name}-security"])] if suite.has_security else [])
+    blocks = [(main, suites)] + (
+        [(security, [f"{suite.name}-security"])] if suite.has_security and security else []
+    )
     return "\n".join(
         f"Types: deb\nURIs: {uri}\nSuites: {' '.join(names)}\n"
         f"Components: {' '.join(distribution.components)}\nSigned-By: {keyring}\n"
