@@ -5,6 +5,7 @@ real tool is at ``/run/goldsmith/real/NAME``, and notes are kept in ``/run/golds
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +105,20 @@ exec {REAL}/ssh-keygen "$@"
 )
 """Host keys made here would be the same in every machine; each makes its own at its first start."""
 
-TOOLS = (INITRAMFS, BYTE_COMPILE, HOST_KEYS)
+CERTIFICATES = Tool(
+    path="/usr/sbin/update-ca-certificates",
+    wrapper=f"""#!/bin/sh
+echo "$*" >>{RECORDED}/update-ca-certificates
+""",
+    afterwards=("/bin/sh", "/run/goldsmith/update-ca-certificates.afterwards"),
+    program=f"""
+if grep -q -e --fresh -e ' -f' {RECORDED}/update-ca-certificates; then set -- --fresh; fi
+exec {REAL}/update-ca-certificates "$@"
+""",
+)
+"""The trusted certificates: the package asks for it twice, once by its trigger."""
+
+TOOLS = (INITRAMFS, BYTE_COMPILE, HOST_KEYS, CERTIFICATES)
 
 
 def deferring(sandbox: Sandbox, tree: Root, scratch: Path, tools: Sequence[Tool]) -> Sandbox:
@@ -143,11 +157,13 @@ def asked(scratch: Path, tool: Tool) -> bool:
 
 
 def catch_up(sandbox: Sandbox, scratch: Path, tools: Sequence[Tool], *, log: Path) -> None:
-    """Do what was put off, for the tools that have a way to do it afterwards."""
-    for tool in tools:
-        if tool.afterwards and asked(scratch, tool):
-            sandbox.run(
-                tool.afterwards,
-                log=log,
-                hint=f"{tool.name} was put off until the packages were configured; see the log",
-            )
+    """Do what was put off, for the tools that have a way to do it afterwards, side by side: they do not meet."""
+    waiting = [tool for tool in tools if tool.afterwards and asked(scratch, tool)]
+
+    def run(tool: Tool) -> None:
+        hint = f"{tool.name} was put off until the packages were configured; see the log"
+        sandbox.run(tool.afterwards, log=log, hint=hint)
+
+    with ThreadPoolExecutor(max_workers=max(1, len(waiting))) as pool:
+        for done in [pool.submit(run, tool) for tool in waiting]:
+            done.result()

@@ -16,7 +16,7 @@ from goldsmith.model.recipe import ComponentUse, Recipe
 
 VERSIONS = {
     "place": 1,
-    "configure": 1,
+    "configure": 2,
     "initramfs": 1,
     "copy": 1,
     "accounts": 1,
