@@ -2,7 +2,10 @@
 
 import importlib
 import json
+import os
+import signal
 import sys
+from types import FrameType, ModuleType
 from typing import NoReturn
 
 import click
@@ -58,8 +61,44 @@ def fail(error: GoldsmithError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
+class Ended(KeyboardInterrupt):
+    """The system asked this process to end; cleaned up after as Ctrl-C is."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def end(number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave as Ctrl-C does, so that nothing stays behind."""
+    raise Ended(number)
+
+
+def interrupted(number: int) -> NoReturn:
+    """Say so, and leave with the code that shells give a signal."""
+    print("goldsmith: interrupted", file=sys.stderr)
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """The console script."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, end)
+    try:
+        run()
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click puts its own error around a KeyboardInterrupt.
+        cause = error.__cause__ if isinstance(error, click.Abort) else error
+        interrupted(cause.number if isinstance(cause, Ended) else signal.SIGINT)
+    except BrokenPipeError:
+        # Whoever read our output has enough; Python's own last flush must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def run() -> None:
+    """Run the verb; every error ends in its message and exit code."""
     try:
         goldsmith(prog_name="goldsmith", standalone_mode=False)
     except GoldsmithError as error:
@@ -67,6 +106,14 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        print("goldsmith: interrupted", file=sys.stderr)
-        sys.exit(130)
+    except (click.Abort, BrokenPipeError):
+        raise
+    except OSError as error:
+        fail(unforeseen().of_system(error))
+    except Exception as error:  # noqa: BLE001 - a person is told in one line; the traceback is in a file
+        fail(unforeseen().of_mistake(error))
+
+
+def unforeseen() -> ModuleType:
+    """What is imported only when something goes wrong."""
+    return importlib.import_module("goldsmith.cli.unforeseen")
