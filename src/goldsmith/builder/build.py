@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from goldsmith.builder import layers
 from goldsmith.builder.execute import Listener, Ran, execute
 from goldsmith.builder.image import make_image
 from goldsmith.builder.inputs import read_secrets
@@ -58,6 +59,7 @@ def run_build(
             ran = run_steps(planned, shop, material, jobs=jobs, fresh=fresh, listener=listener)
         image, seconds = finish_image(planned, shop, ran, supplies, listener)
         adopt(home, ran)
+        layers.expire(home, now=shop.started)
         return Built(
             image, (*ran, Ran("disk", planned.key, cached=False, seconds=seconds, layer=ran[-1].layer))
         )
@@ -83,8 +85,8 @@ def finish_image(
     recipe = planned.inputs.recipe
     start = clock.monotonic()
     listener.step_started("disk")
-    layers = {step.name: step.layer for step in ran}
-    below = [layers[name] for name in planned.plan.tree]
+    by_name = {step.name: step.layer for step in ran}
+    below = [by_name[name] for name in planned.plan.tree]
     made = make_image(shop, below, recipe, supplies.tools(), planned.lock.tools)
     facts = {
         "name": recipe.name,

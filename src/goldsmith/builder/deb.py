@@ -17,6 +17,7 @@ from typing import IO, BinaryIO
 
 import zstandard
 
+from goldsmith.builder.dpkg import parse_fields
 from goldsmith.errors import IntegrityError
 from goldsmith.model.package import Entry, Package
 
@@ -89,19 +90,6 @@ def _archive(path: Path, prefix: str) -> tarfile.TarFile:
             part = io.BufferedReader(_Slice(stream, offset, size), CHUNK)
             return tarfile.open(fileobj=_decompressed(part, name, path), mode="r|", bufsize=CHUNK)
     raise broken(path, f"it has no {prefix}*")
-
-
-def parse_fields(text: str) -> dict[str, str]:
-    """One stanza of a control file: field names to values, folded lines kept as they are."""
-    fields: dict[str, str] = {}
-    last = ""
-    for line in text.rstrip("\n").split("\n"):
-        if line[:1] in {" ", "\t"} and last:
-            fields[last] += "\n" + line
-        elif ":" in line:
-            last, _, value = line.partition(":")
-            fields[last] = value.strip()
-    return fields
 
 
 def read_control(path: Path) -> tuple[dict[str, str], dict[str, tuple[bytes, int, int]]]:

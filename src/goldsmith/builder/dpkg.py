@@ -28,21 +28,22 @@ def status_entry(package: Package, conffiles: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def parse_fields(text: str) -> dict[str, str]:
+    """One stanza of a control file: field names to values, folded lines kept as they are."""
+    fields: dict[str, str] = {}
+    last = ""
+    for line in text.rstrip("\n").split("\n"):
+        if line[:1] in {" ", "\t"} and last:
+            fields[last] += "\n" + line
+        elif ":" in line:
+            last, _, value = line.partition(":")
+            fields[last] = value.strip()
+    return fields
+
+
 def parse_stanzas(text: str) -> list[dict[str, str]]:
-    """The stanzas of ``status``: field name → value; folded lines keep their line breaks."""
-    stanzas = []
-    for block in text.split("\n\n"):
-        fields: dict[str, str] = {}
-        last = ""
-        for line in block.strip("\n").split("\n"):
-            if line[:1] in {" ", "\t"} and last:
-                fields[last] += "\n" + line
-            elif ":" in line:
-                last, _, value = line.partition(":")
-                fields[last] = value.strip()
-        if fields:
-            stanzas.append(fields)
-    return stanzas
+    """The stanzas of ``status``."""
+    return [fields for block in text.split("\n\n") if (fields := parse_fields(block.strip("\n")))]
 
 
 def render_stanzas(stanzas: Iterable[Mapping[str, str]]) -> str:

@@ -22,6 +22,8 @@ from goldsmith.model.tree import Changes, TreeEntry
 from goldsmith.store.home import Home
 
 HASH_JOBS = 2
+UNUSED_DAYS = 30
+"""For how long a layer is kept that nothing uses."""
 KEPT_XATTRS = ("security.capability", "user.", "system.posix_acl_")
 """Attributes that belong to the tree; overlayfs's own marks do not."""
 
@@ -75,6 +77,8 @@ def load(home: Home, key: str) -> Layer | None:
             drop(home, key)
             return None
         write_facts(directory, layer)
+    with contextlib.suppress(OSError):
+        os.utime(directory / "layer.json")  # so that expire() knows that it is still of use
     return layer
 
 
@@ -135,6 +139,17 @@ def drop(home: Home, key: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         (directory / "layer.json").unlink()
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def expire(home: Home, *, now: float) -> None:
+    """Drop layers that no build has used for ``UNUSED_DAYS``.
+
+    A build that stands on one has just used it, so a running build never loses its ground.
+    """
+    for facts in room(home).glob("*/layer.json"):
+        with contextlib.suppress(OSError):
+            if now - facts.stat().st_mtime > UNUSED_DAYS * 86_400:
+                drop(home, facts.parent.name)
 
 
 @contextlib.contextmanager
