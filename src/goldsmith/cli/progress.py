@@ -93,24 +93,7 @@ def progress_on_stderr() -> Iterator[Lines | Live]:
     if not sys.stderr.isatty():
         yield Lines()
         return
-    from rich.console import Console  # noqa: PLC0415 - a log does without it
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from goldsmith.cli.live import live_progress  # noqa: PLC0415 - a log does without it
 
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with live_progress() as progress:
         yield Live(progress)
