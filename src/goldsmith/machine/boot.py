@@ -36,8 +36,9 @@ TIMEOUT = 300.0
 PATIENCE = 0.8
 """The part of the timeout after which the guest itself reports what it still waits for."""
 ATTEMPTS = {Accelerator.KVM: 1, Accelerator.TCG: 3}
-"""How often a kernel may stop with a fault before it is believed: QEMU 7.2 loses the guest's flags register now and
-then (traces show EFLAGS like ff9c0622), in about one emulated boot of six here; a sound image then comes up."""
+"""How often a kernel may stop with a fault before it is believed. QEMU 7.2 here loses the guest's flags register now
+and then, the busier the host the oftener (11 of 155 starts of a sound kernel ended in a fault, traces show EFLAGS like
+ff9c0622; other CPU models, one thread, and -icount change nothing)."""
 LAST_WORDS = 30.0
 """Seconds that a guest in trouble has for its own report, where it can still talk."""
 LOOK_AGAIN = 0.25
