@@ -16,8 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from goldsmith.effects.files import locked
 from goldsmith.effects.overlay import mark_prefix, overlaid
-from goldsmith.errors import GoldsmithError, IntegrityError
+from goldsmith.errors import GoldsmithError
 from goldsmith.model.tree import Changes, TreeEntry
 from goldsmith.store.home import Home
 
@@ -206,23 +207,18 @@ class Growth:
 
 
 def record(home: Home, key: str, tree: Path, changes: Changes, notes: Mapping[str, object]) -> Layer:
-    """Move a finished directory to its place among the layers; another process may have been faster, which is fine."""
+    """Move a finished directory to its place among the layers; if another process was faster, its layer counts."""
     directory = place(home, key)
-    directory.mkdir(parents=True, exist_ok=True)
-    final = directory / "tree"
-    try:
-        tree.rename(final)
-    except OSError as error:
-        if not (directory / "layer.json").exists():
-            shutil.rmtree(final, ignore_errors=True)
-            tree.rename(final)
-        elif not final.is_dir():
-            raise IntegrityError(
-                f"the layer {key} has lost its tree", hint=f"remove {directory} and build again"
-            ) from error
-    layer = Layer(key, final, changes, dict(notes))
-    write_facts(directory, layer)
-    return layer
+    with locked(room(home) / ".lock"):
+        known = load(home, key)
+        if known is not None:
+            return known
+        shutil.rmtree(directory, ignore_errors=True)  # what a process left that was killed right here
+        directory.mkdir(parents=True)
+        tree.rename(directory / "tree")
+        layer = Layer(key, directory / "tree", changes, dict(notes))
+        write_facts(directory, layer)
+        return layer
 
 
 def scan(upper: Path, *, epoch: int, started: float) -> Changes:

@@ -54,6 +54,10 @@ def sweep(home: Home) -> None:
     for path in (home / "work").glob("*-*"):
         if not is_alive(path.name.partition("-")[0]):
             shutil.rmtree(path, ignore_errors=True)
+    # Packages and tools are unpacked beside their places, as .DIGEST.PID.
+    for path in [*home.path.glob("cache/debs-*/.*.*"), *home.path.glob("cache/tools/.*.*")]:
+        if not is_alive(path.name.rpartition(".")[2]):
+            shutil.rmtree(path, ignore_errors=True)
     # Fresh results of --no-cache are kept aside as KEY-PID-NAME.
     for path in (home / "cache/layers").glob("*-*-*"):
         if not is_alive(path.name.split("-")[1]):
