@@ -3,15 +3,18 @@
 The format is deb(5): an ``ar`` archive of ``debian-binary``, ``control.tar.*`` and ``data.tar.*``.
 """
 
+import errno
 import gzip
 import hashlib
 import io
 import lzma
 import os
+import re
 import stat
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -25,6 +28,18 @@ AR_MAGIC = b"!<arch>\n"
 AR_HEADER = 60
 CAPABILITY = "SCHILY.xattr.security.capability"
 CHUNK = 1 << 20
+ROOM, RATIO = 64 << 20, 500
+"""An archive may unpack to ``ROOM`` bytes and ``RATIO`` times the .deb; packages of the example stay below 12 times."""
+NAMES = {
+    "Package": re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*"),
+    "Version": re.compile(r"[A-Za-z0-9][A-Za-z0-9+.:~-]*"),
+    "Architecture": re.compile(r"[a-z0-9][a-z0-9-]*"),
+}
+"""The fields that must be there, and what they look like; file names are made of them."""
+UNREADABLE = (tarfile.TarError, lzma.LZMAError, zstandard.ZstdError, zlib.error, gzip.BadGzipFile, EOFError)
+"""What a damaged archive raises."""
+IMPOSSIBLE = {errno.EEXIST, errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR}
+"""What the kernel says to names, ids and attributes that no package may have."""
 
 
 def broken(path: Path, why: str) -> IntegrityError:
@@ -82,45 +97,74 @@ def _decompressed(stream: BinaryIO, name: str, path: Path) -> IO[bytes]:
     raise broken(path, f"member {name!r} has an unknown compression")
 
 
-def _archive(path: Path, prefix: str) -> tarfile.TarFile:
+class _Limited:
+    """A stream that refuses to give more than a .deb of this size can honestly hold."""
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self._stream, self._path = stream, path
+        self._left = ROOM + RATIO * path.stat().st_size
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise broken(self._path, "it unpacks to far more than a package of its size can hold")
+        return data
+
+
+class _Member(tarfile.TarInfo):
+    """A tar entry; unlike the standard one it takes a damaged or missing header for an error, not for the end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> "_Member":
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the two blocks of zeros; typeshed lacks it
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"a header is damaged or missing: {error}") from error
+
+
+@contextmanager
+def _archive(path: Path, prefix: str) -> Iterator[tarfile.TarFile]:
     """The member whose name starts with ``prefix``, opened as a stream of tar entries."""
-    stream = path.open("rb")
-    for name, offset, size in _members(stream, path):
-        if name.startswith(prefix):
-            part = io.BufferedReader(_Slice(stream, offset, size), CHUNK)
-            return tarfile.open(fileobj=_decompressed(part, name, path), mode="r|", bufsize=CHUNK)
-    raise broken(path, f"it has no {prefix}*")
+    with path.open("rb") as stream:
+        found = next((m for m in _members(stream, path) if m[0].startswith(prefix)), None)
+        if found is None:
+            raise broken(path, f"it has no {prefix}*")
+        name, offset, size = found
+        part = io.BufferedReader(_Slice(stream, offset, size), CHUNK)
+        with _decompressed(part, name, path) as plain:
+            limited = _Limited(plain, path)
+            with tarfile.open(fileobj=limited, mode="r|", bufsize=CHUNK, tarinfo=_Member) as archive:  # type: ignore[call-overload]  # a stream needs read() only
+                yield archive
 
 
 def read_control(path: Path) -> tuple[dict[str, str], dict[str, tuple[bytes, int, int]]]:
     """The control fields, and every other member of the control archive with its mode and time."""
     members: dict[str, tuple[bytes, int, int]] = {}
     try:
-        with closing(_archive(path, "control.tar")) as archive:
+        with _archive(path, "control.tar") as archive:
             for member in archive:
                 stream = archive.extractfile(member) if member.isreg() else None
                 if stream is not None:
-                    members[member.name.removeprefix("./")] = (
-                        stream.read(),
-                        member.mode & 0o777,
-                        int(member.mtime),
-                    )
-        fields = parse_fields(members.pop("control")[0].decode())
-    except (
-        tarfile.TarError,
-        lzma.LZMAError,
-        zstandard.ZstdError,
-        EOFError,
-        OSError,
-        KeyError,
-        ValueError,
-    ) as error:
+                    name = member.name.removeprefix("./")
+                    if name in {"", ".", ".."} or set(name) & set("/\0\n"):
+                        raise broken(path, f"its control archive has a member named {member.name!r}")
+                    members[name] = (stream.read(), member.mode & 0o777, int(member.mtime))
+        if "control" not in members:
+            raise broken(path, "its control archive has no control file")
+        text = members.pop("control")[0].decode()
+        if "\n\n" in text.strip("\n"):
+            raise broken(path, "its control file has more than one paragraph")
+        fields = parse_fields(text)
+    except (*UNREADABLE, ValueError) as error:
         raise broken(path, f"its control archive cannot be read ({error})") from error
-    for wanted in ("Package", "Version", "Architecture"):
+    for wanted, form in NAMES.items():
         if wanted not in fields:
             raise broken(path, f"its control file has no field {wanted}")
-    if "/" in fields["Package"] or any("/" in name for name in members):
-        raise broken(path, "a name in its control archive has a slash")
+        if not form.fullmatch(fields[wanted]):
+            raise broken(path, f"its control file has an impossible {wanted}: {fields[wanted]!r}")
     return fields, members
 
 
@@ -134,10 +178,13 @@ class _Unpacker:
 
     def add(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         """Write one member and remember it."""
-        name = os.path.normpath("/" + member.name)[1:].removeprefix("./")
-        name = "" if name == "." else name
-        if ".." in name.split("/") or member.name.startswith("/") or "\0" in name:
+        if ".." in member.name.split("/") or member.name.startswith("/"):
             raise broken(self._path, f"it has a path that leads out of the tree: {member.name!r}")
+        if set(member.name + member.linkname) & set("\0\n"):
+            raise broken(self._path, f"it has a name that no package may have: {member.name!r}")
+        if member.uid < 0 or member.gid < 0:
+            raise broken(self._path, f"{member.name!r} has an impossible owner")
+        name = os.path.normpath("/" + member.name)[1:]
         self._make_parents(name)
         target = self._root / name if name else self._root
         mode = stat.S_IMODE(member.mode)
@@ -147,7 +194,7 @@ class _Unpacker:
                 target.mkdir()
                 self._directories.add(name)
             self._entry("dir", *base)
-        elif member.isreg():
+        elif member.isreg() and not member.issparse():
             size, sha256 = self._write(archive, member, target)
             self._finish(target, member, mode)
             capability = os.fsencode(member.pax_headers.get(CAPABILITY, "")).hex()
@@ -223,11 +270,15 @@ def unpack(path: Path, root: Path, control: Path) -> Package:
     root.mkdir(parents=True)
     unpacker = _Unpacker(path, root)
     try:
-        with closing(_archive(path, "data.tar")) as archive:
+        with _archive(path, "data.tar") as archive:
             for member in archive:
                 unpacker.add(archive, member)
-    except (tarfile.TarError, lzma.LZMAError, zstandard.ZstdError, EOFError, FileExistsError) as error:
+    except (*UNREADABLE, ValueError, OverflowError) as error:
         raise broken(path, f"its data archive cannot be read ({error})") from error
+    except OSError as error:
+        if error.errno not in IMPOSSIBLE:
+            raise
+        raise broken(path, f"its data archive holds what cannot be unpacked ({error.strerror})") from error
     return Package(fields, frozenset(members), tuple(unpacker.entries))
 
 
