@@ -74,8 +74,10 @@ def raise_failure(result: DocumentResult, document: Document, logs: Path) -> Non
     phase, step = result.failures[0]
     console = logs / "console.log"
     printed = console.read_text(errors="replace") if console.exists() else ""
+    # A failure's further lines are the last that were printed, which the tail holds.
+    reason = step.failure.partition("\n")[0]
     raise StepFailed(
-        f"the component {document.path} failed in phase {phase!r}, step {step.name!r}: {step.failure}",
+        f"the component {document.path} failed in phase {phase!r}, step {step.name!r}: {reason}",
         hint="mend the step, or look around in the tree with --shell-on-failure",
         log=str(console),
         tail="\n".join(printed.rstrip().splitlines()[-TAIL_LINES:]),
