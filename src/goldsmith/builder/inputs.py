@@ -1,5 +1,6 @@
 """Everything of a recipe that decides a result, read once: components, files beside it, secrets."""
 
+import difflib
 import hashlib
 import os
 from collections.abc import Mapping
@@ -66,10 +67,30 @@ def read_inputs(recipe: Recipe) -> Inputs:
     directory = Path(recipe.directory)
     uses = uses_of(recipe)
     documents = {use.path: read_component(directory / use.path) for use in uses}
+    for use in uses:
+        check_parameters(use, documents[use.path])
     downloads = {d.url: d for use in uses for d in downloads_of(documents[use.path], use.parameters)}
     paths = [*documents, *(file.source for file in recipe.customizations.files if file.source is not None)]
     files = {path: hashlib.sha256(_read(directory / path)).hexdigest() for path in paths}
     return Inputs(recipe, documents, tuple(downloads.values()), files, image_sources(recipe))
+
+
+def check_parameters(use: ComponentUse, document: Document) -> None:
+    """Refuse values for parameters that a component does not have.
+
+    Raises:
+        InputError: with the nearest right names.
+    """
+    known = [parameter.name for parameter in document.parameters]
+    for name in use.parameters:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            there = f"it has: {', '.join(known)}" if known else "it has no parameters"
+            raise InputError(
+                f"the component {use.path!r} has no parameter {name!r}",
+                hint=f"did you mean {near[0]!r}?" if near else there,
+                where=use.where,
+            )
 
 
 def _read(path: Path) -> bytes:
