@@ -11,7 +11,7 @@ from goldsmith.disk.formats.qcow2 import write_qcow2
 from goldsmith.disk.sparse import copy_sparse
 from goldsmith.effects import files
 from goldsmith.effects.files import sync_directory
-from goldsmith.errors import UsageError
+from goldsmith.errors import Unavailable, UsageError
 from goldsmith.store.images import StoredImage, update
 
 
@@ -62,6 +62,27 @@ def check_formats(names: Sequence[str]) -> None:
     for name in names:
         if name not in FORMATS:
             raise UsageError(f"there is no format {name!r} yet", hint=f"there are: {', '.join(FORMATS)}")
+
+
+def check_directory(directory: Path) -> None:
+    """Refuse a place for outputs that cannot be written to, before anything is built for it.
+
+    Raises:
+        UsageError: it is no directory.
+        Unavailable: this user may not write there, or nobody may.
+    """
+    known = directory
+    while not os.path.lexists(known):
+        known = known.parent
+    if not known.is_dir():
+        raise UsageError(
+            f"--output {str(known)!r} is no directory", hint="name a directory; it is made if missing"
+        )
+    if not os.access(known, os.W_OK | os.X_OK):
+        raise Unavailable(
+            f"--output {str(known)!r} cannot be written to",
+            hint="name another directory, or mend its permissions",
+        )
 
 
 def write_outputs(

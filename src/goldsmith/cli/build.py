@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from goldsmith.builder.outputs import check_formats, write_outputs
+from goldsmith.builder.outputs import check_directory, check_formats, write_outputs
 from goldsmith.builder.planned import stored
 from goldsmith.builder.prepare import decide
 from goldsmith.builder.remember import remember
@@ -68,6 +68,8 @@ def command(
     start = clock.monotonic()
     wanted = [name for name in formats.replace(",", " ").split() if name]
     check_formats(wanted)
+    if output is not None:
+        check_directory(output)
     home = find_home()
     request = Request(recipe, read_settings(settings), mirror, offline, update_lock, jobs)
     namespace.enter()  # before the live display starts its thread

@@ -16,6 +16,7 @@ HINTS: Mapping[int, tuple[type[GoldsmithError], str]] = {
     errno.EACCES: (Unavailable, "give this user the right to it, or name another place"),
     errno.EPERM: (Unavailable, "give this user the right to it, or name another place"),
     errno.ENOTDIR: (UsageError, "a file stands where a directory is needed: move it, or name another place"),
+    errno.EEXIST: (UsageError, "something else stands there: move it, or name another place"),
     errno.EISDIR: (UsageError, "a directory stands where a file is needed: name the file"),
     errno.ENOENT: (UsageError, "check the path; if nothing else touches it, run the command again"),
     errno.ELOOP: (UsageError, "symbolic links there lead in a circle: mend them"),
