@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +13,16 @@ from goldsmith.builder.bootparts import kept_boot_parts
 from goldsmith.builder.layers import Layer
 from goldsmith.builder.workshop import Workshop
 from goldsmith.disk.digest import disk_digest, sha256_sparse
-from goldsmith.disk.layout import plan_layout
+from goldsmith.disk.layout import JOURNAL, plan_layout
 from goldsmith.disk.make import make_disk
 from goldsmith.disk.need import measure
+from goldsmith.disk.sparse import copy_sparse
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.files import free_bytes
 from goldsmith.effects.overlay import overlaid
+from goldsmith.effects.tmpfs import memory_room
 from goldsmith.errors import NoSpace
-from goldsmith.model.disk import Layout
+from goldsmith.model.disk import BLOCK, Layout
 from goldsmith.model.recipe import Recipe
 from goldsmith.model.tree import TreeEntry, apply, rows, tree_digest
 
@@ -60,20 +63,30 @@ def make_image(
     """
     mount = shop.work / "tree"
     mount.mkdir()
-    raw = shop.work / "disk.raw"
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=3) as pool, ExitStack() as stack:
         indexed = pool.submit(describe, below)
         with overlaid([layer.tree for layer in reversed(below)], mount) as tree:
-            layout = plan_layout(
-                recipe.disk, name=recipe.name, architecture=recipe.architecture, need=measure(tree)
-            )
+            need = measure(tree)
+            layout = plan_layout(recipe.disk, name=recipe.name, architecture=recipe.architecture, need=need)
             need_space(shop.work, layout, recipe)
             parts = kept_boot_parts(shop, layout, recipe, tools=tools, tools_digest=tools_digest, tree=tree)
+            # mke2fs writes block by block, which costs a disk's file system about as much as all the rest.
+            room = stack.enter_context(memory_room(shop.work / "memory", need.blocks * BLOCK + JOURNAL))
+            raw = room / "disk.raw"
             make_disk(tree, layout, tools=tools, epoch=shop.epoch, output=raw, parts=parts)
         named = pool.submit(disk_digest, raw)
+        kept = pool.submit(settle, raw, shop.work / "disk.raw")
         plain_sha256 = sha256_sparse(raw) if layout.size <= SHA256_UP_TO else None
         tree_name, index = indexed.result()
-        return Made(raw, tree_name, named.result(), plain_sha256, index)
+        return Made(kept.result(), tree_name, named.result(), plain_sha256, index)
+
+
+def settle(raw: Path, target: Path) -> Path:
+    """Bring a disk from memory to the file system of the store; its holes stay holes."""
+    with target.open("wb") as stream:
+        stream.truncate(raw.stat().st_size)
+        copy_sparse(raw, stream.fileno(), 0)
+    return target
 
 
 def describe(below: Sequence[Layer]) -> tuple[str, bytes]:
