@@ -23,7 +23,8 @@ from goldsmith.model.package import Entry, Package
 from goldsmith.model.tree import Changes, TreeEntry
 
 ADMIN = "/var/lib/dpkg"
-SKIPPED_CONTROL = frozenset({"control", "conffiles.dpkg-new"})
+SKIPPED_CONTROL = frozenset({"control", "conffiles.dpkg-new", "list"})
+"""Members of a control archive that dpkg does not keep; the list of files is its own."""
 ALWAYS_LINKED = ("bin", "sbin", "lib", "lib64")
 ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",
@@ -65,7 +66,7 @@ def place_files(
         first: whether this is the first group of a tree, which then gets the links of a merged /usr.
         taken: packages of earlier groups, whose files stay theirs.
     """
-    owned = {real_path(e.path) for u in taken for e in u.package.entries if e.kind != "dir"}
+    owned = {real_path(e.path): e.kind for u in taken for e in u.package.entries}
     merge = plan_merge(packages, owned)
     directories = make_tree(merge, target)
     if first:
@@ -160,13 +161,14 @@ def restore_directories(tree: Root, below: Sequence[Layer]) -> None:
 
 
 def conffiles(unpacked: Unpacked) -> dict[str, str]:
-    """The MD5 (dpkg's own measure) of each configuration file of a package, by path."""
+    """The MD5 (dpkg's own measure) of each configuration file of a package, by path; only its own files count."""
     if "conffiles" not in unpacked.package.scripts:
         return {}
+    own = {f"/{e.path}" for e in unpacked.package.entries if e.kind in {"file", "hardlink"}}
     found = {}
     for line in (unpacked.control / "conffiles").read_text().splitlines():
         path = line.strip()
-        if path.startswith("/"):
+        if path in own:
             data = (unpacked.root / path.lstrip("/")).read_bytes()
             found[path] = hashlib.md5(data, usedforsecurity=False).hexdigest()
     return found
@@ -186,7 +188,8 @@ def write_database(tree: Root, packages: Sequence[Unpacked]) -> None:
         _write_empty_database(tree)
     stanzas = dpkg.parse_stanzas(tree.read_text(f"{ADMIN}/status"))
     interests = _read_interests(tree)
-    paths = [real_path(e.path) for u in packages for e in u.package.entries if e.kind != "dir"]
+    # As the packages have them: dpkg compares triggers with these too, not with where /lib leads.
+    paths = [e.path for u in packages for e in u.package.entries if e.kind != "dir"]
     pending = dpkg.fired(paths, interests)
     for fields in stanzas:
         names = pending.get(fields["Package"], [])

@@ -5,9 +5,10 @@ pure (``plan_merge``); ``make_tree`` does it.
 """
 
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from goldsmith.builder.debs import Unpacked
 from goldsmith.model.package import Entry
@@ -46,8 +47,14 @@ def diverts(unpacked: Unpacked) -> bool:
     return "dpkg-divert" in text and "--rename" in text and "--remove" not in text
 
 
-def plan_merge(packages: Iterable[Unpacked], taken: Container[str] = frozenset()) -> Merge:
-    """Decide what goes where; packages are taken in the order given, ``taken`` are files of earlier groups."""
+def plan_merge(packages: Iterable[Unpacked], taken: Mapping[str, str] = MappingProxyType({})) -> Merge:
+    """Decide what goes where.
+
+    Args:
+        packages: in the order in which they are asked.
+        taken: the kind of each path of earlier groups.
+    """
+    held = {path for path, kind in taken.items() if kind != "dir"}
     directories: dict[str, Entry] = {}
     files: dict[str, tuple[Unpacked, Entry]] = {}
     refused: list[Unpacked] = []
@@ -55,8 +62,8 @@ def plan_merge(packages: Iterable[Unpacked], taken: Container[str] = frozenset()
         own_directories, own_files = _split(unpacked)
         overlap = (
             any(path in files or path in directories or path in taken for path in own_files)
-            or any(path in files or path in taken for path in own_directories)
-            or any(parent in files or parent in taken for parent in _parents(own_files))
+            or any(path in files or path in held for path in own_directories)
+            or any(parent in files or parent in held for parent in _parents(own_files))
         )
         if overlap or diverts(unpacked):
             refused.append(unpacked)
