@@ -15,6 +15,7 @@ from goldsmith.builder.supplies import Supplies, all_packages
 from goldsmith.builder.work import Material, bind
 from goldsmith.builder.workshop import Aftermath, Workshop, open_workshop
 from goldsmith.effects import clock, namespace
+from goldsmith.effects.machine_run import boot_id
 from goldsmith.effects.tmpfs import secret_files
 from goldsmith.model.canonical import digest, plain
 from goldsmith.store.home import Home
@@ -106,6 +107,7 @@ def finish_image(
         "reproducible": not any(step.layer.notes.get("network") for step in ran),
         "warnings": list(warnings_of(ran)),
         "key": planned.key,
+        "boot": boot_id(),
     }
     before = known_build(shop.home, planned)
     if before is not None and before.facts["digest"] != record["digest"]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from goldsmith.effects.files import locked
+from goldsmith.effects.machine_run import boot_id
 from goldsmith.effects.overlay import mark_prefix, overlaid
 from goldsmith.errors import GoldsmithError
 from goldsmith.model.tree import Changes, TreeEntry
@@ -54,11 +55,6 @@ def place(home: Home, key: str) -> Path:
 def aside(key: str, build: str) -> str:
     """The key under which a step's fresh result is kept while its build runs."""
     return f"{key}-{build}"
-
-
-def boot_id() -> str:
-    """The id of this run of the machine."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def load(home: Home, key: str) -> Layer | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from goldsmith.builder.inputs import Inputs
 from goldsmith.builder.plan import plan_build
+from goldsmith.builder.soundness import is_sound
 from goldsmith.model.canonical import digest, plain
 from goldsmith.model.lock import Lock
 from goldsmith.model.plan import Plan, keys
@@ -59,4 +60,4 @@ def known_build(home: Home, planned: Planned) -> StoredImage | None:
 def stored(home: Home, planned: Planned) -> StoredImage | None:
     """The image of this very build, if it is in the store."""
     image = known_build(home, planned)
-    return image if image is not None and image.disk.exists() else None
+    return image if image is not None and is_sound(image) else None

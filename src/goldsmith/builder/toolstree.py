@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from goldsmith.builder.debs import damaged, forget, unpack_all
-from goldsmith.builder.layers import boot_id
 from goldsmith.builder.merge import ALIASES, make_aliases, make_tree, plan_merge
 from goldsmith.disk.tools import Tools
+from goldsmith.effects.machine_run import boot_id
 from goldsmith.errors import IntegrityError
 from goldsmith.store.home import Home
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from goldsmith.errors import UsageError
+from goldsmith.builder.soundness import is_sound
+from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.machine.boot import TIMEOUT, Page, check
 from goldsmith.machine.probe import Probe
 from goldsmith.machine.probe import accelerator as find_accelerator
@@ -84,11 +85,18 @@ def find_disk(home: Home, ref: str) -> Path:
 
     Raises:
         UsageError: there is no such image.
+        IntegrityError: its disk is not what was stored.
     """
     path = Path(ref)
     if "/" in ref or path.exists():
         return path
-    return find(home, ref).disk
+    image = find(home, ref)
+    if not is_sound(image):
+        raise IntegrityError(
+            f"the disk of {image.reference} in {image.directory} is not what was stored",
+            hint="build it again: goldsmith build RECIPE --no-cache",
+        )
+    return image.disk
 
 
 def read_page(text: str) -> Page:

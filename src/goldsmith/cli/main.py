@@ -32,7 +32,7 @@ class Verbs(click.Group):
         """In the order of the chain, not of the alphabet."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click
         """Import the verb's file."""
         if cmd_name not in VERBS:
             return None

@@ -30,12 +30,12 @@ def _checked(result: int, doing: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """unshare(2) for the whole, single-threaded, process."""
+    """Leave namespaces, as unshare(2) does, for the whole, single-threaded, process."""
     _checked(_libc.unshare(flags), "unshare")
 
 
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
-    """mount(2)."""
+    """Mount, as mount(2) does."""
     arguments = [text.encode() or None for text in (source, target, kind)]
     _checked(_libc.mount(*arguments, ctypes.c_ulong(flags), options.encode() or None), target)
 

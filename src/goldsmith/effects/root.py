@@ -9,8 +9,9 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 OPENAT2 = 437
 RESOLVE_NO_MAGICLINKS = 0x02
@@ -37,7 +38,7 @@ class Root:
         """Let go of the directory."""
         os.close(self._descriptor)
 
-    def __enter__(self) -> "Root":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -121,14 +122,12 @@ class Root:
         """Make ``path`` a symbolic link to ``target``; ``force`` replaces what is there, unless a directory."""
         with self._parent(path) as (directory, name):
             if force:
-                try:
+                with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=directory)
-                except FileNotFoundError:
-                    pass
             os.symlink(target, name, dir_fd=directory)
 
     def rename(self, source: str, destination: str) -> None:
-        """Rename within the tree; what is at ``destination`` is replaced, as rename(2) says."""
+        """Give a file another place in the tree; what is at ``destination`` is replaced, as rename(2) says."""
         with self._parent(source) as (old, old_name), self._parent(destination) as (new, new_name):
             os.rename(old_name, new_name, src_dir_fd=old, dst_dir_fd=new)
 

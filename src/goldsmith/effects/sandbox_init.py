@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 import warnings  # noqa: F401 - os.execvpe imports it when Python's own files are out of reach
+from typing import Any
 
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = (
@@ -47,27 +48,27 @@ MASKED_PROC = ("kcore", "keys", "timer_list", "latency_stats")
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def checked(result, doing):
+def checked(result: int, doing: str) -> None:
     """Raise the error of a C function that returned non-zero."""
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), doing)
 
 
-def mount(source, target, kind="", flags=0, options=""):
-    """mount(2)."""
+def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
+    """Mount, as mount(2) does."""
     texts = [text.encode() or None for text in (source, target, kind)]
     checked(libc.mount(*texts, ctypes.c_ulong(flags), options.encode() or None), f"mount on {target}")
 
 
-def bind(source, target, *, writable):
+def bind(source: str, target: str, *, writable: bool) -> None:
     """Show ``source`` at ``target``."""
     mount(source, target, flags=MS_BIND | MS_REC)
     flags = MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV
     mount("", target, flags=flags if writable else flags | MS_RDONLY)
 
 
-def refuse_links(root, target):
+def refuse_links(root: str, target: str) -> None:
     """A tree's own symbolic links must not lead a mount out of it: paths are still the host's here."""
     path = root
     for part in target.strip("/").split("/"):
@@ -76,7 +77,7 @@ def refuse_links(root, target):
             raise OSError(40, f"the tree has a symbolic link where a mount belongs: {target}")
 
 
-def make_mount_point(root, target, *, directory):
+def make_mount_point(root: str, target: str, *, directory: bool) -> None:
     """Make what is needed to mount on ``target``; what is there stays."""
     refuse_links(root, target)
     path = root + target
@@ -89,7 +90,7 @@ def make_mount_point(root, target, *, directory):
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o644))
 
 
-def mount_devices(root):
+def mount_devices(root: str) -> None:
     """A /dev of the harmless devices only."""
     dev = os.path.join(root, "dev")
     mount("tmpfs", dev, "tmpfs", MS_NOSUID, "mode=0755,size=1m")
@@ -112,7 +113,7 @@ def mount_devices(root):
         os.symlink(target, os.path.join(dev, name))
 
 
-def mount_proc(root):
+def mount_proc(root: str) -> None:
     """A /proc of the sandbox's own processes, in which the host's settings cannot be written."""
     proc = os.path.join(root, "proc")
     mount("proc", proc, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -127,7 +128,7 @@ def mount_proc(root):
             mount("/dev/null", path, flags=MS_BIND)
 
 
-def enter_root(spec):
+def enter_root(spec: dict[str, Any]) -> None:
     """Build the sandbox's view and make it the root."""
     root = spec["root"]
     mount("", "/", flags=MS_REC | MS_PRIVATE)
@@ -155,13 +156,13 @@ def enter_root(spec):
     os.chdir(spec["cwd"])
 
 
-def raise_loopback():
+def raise_loopback() -> None:
     """Bring up ``lo``, the only interface of a sandbox without network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         fcntl.ioctl(probe, 0x8914, struct.pack("16sh14x", b"lo", 0x41))
 
 
-def drop_capabilities():
+def drop_capabilities() -> None:
     """Give up what reaches outside the tree, for good."""
     with open("/proc/sys/kernel/cap_last_cap") as stream:
         last = int(stream.read())
@@ -171,13 +172,13 @@ def drop_capabilities():
     checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
 
 
-def exit_code(status):
+def exit_code(status: int) -> int:
     """A wait status as a shell would tell it."""
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
 
-def init(spec):
+def init(spec: dict[str, Any]) -> int:
     """Be process 1: start the command, reap whatever ends, leave with the command's code."""
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     enter_root(spec)
@@ -193,7 +194,7 @@ def init(spec):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         try:
-            os.execvpe(spec["argv"][0], spec["argv"], spec["environment"])
+            os.execvpe(spec["argv"][0], spec["argv"], spec["environment"])  # noqa: S606 - never a shell string
         except OSError as error:
             os.write(2, f"{spec['argv'][0]}: {error.strerror}\n".encode())
             os._exit(127)
@@ -203,7 +204,7 @@ def init(spec):
             return exit_code(status)
 
 
-def main():
+def main() -> int:
     """Unshare, fork into the new process namespace, wait."""
     spec = json.loads(sys.argv[1])
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -219,7 +220,7 @@ def main():
         code = 125
         try:
             code = init(spec)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the forked child must not return into the parent's code
             os.write(2, f"sandbox: {error}\n".encode())
         finally:
             os._exit(code)

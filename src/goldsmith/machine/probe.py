@@ -16,6 +16,7 @@ from pathlib import Path
 from goldsmith.effects.background import started
 from goldsmith.effects.claims import claimed
 from goldsmith.effects.files import write_durably
+from goldsmith.effects.machine_run import boot_id
 from goldsmith.effects.process import missing, run
 from goldsmith.machine.launch import MACHINES, read
 from goldsmith.machine.probe_rom import EXIT_CODE, EXIT_PORT, WORD, rom
@@ -107,7 +108,7 @@ def command(options: Sequence[str]) -> tuple[str, ...]:
 
 
 def _key() -> str:
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    boot = boot_id()
     version = run([PROGRAM, "--version"], timeout=30).text
     model = next(
         (line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), ""

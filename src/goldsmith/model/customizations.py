@@ -255,7 +255,7 @@ class Customizations:
     files: Annotated[tuple[File, ...], Says("Files.")] = ()
     directories: Annotated[tuple[Directory, ...], Says("Directories.")] = ()
     kernel: Annotated[Kernel | None, Says("The kernel's command line.")] = None
-    firewall: Annotated[Firewall | None, Says("nftables rules.")] = None
+    firewall: Annotated[Firewall | None, Says("Rules of nftables.")] = None
     cacerts: Annotated[CaCerts | None, Says("Trusted certificate authorities.")] = None
     sshd: Annotated[Sshd | None, Says("Settings of the SSH server.")] = None
     sysctl: Annotated[Mapping[str, str], Says("Kernel parameters, in a drop-in of their own.")] = field(

@@ -27,6 +27,7 @@ class Plan:
     """Steps in an order in which each comes after those it stands on."""
 
     steps: tuple[Step, ...]
+    """Those of the build stages first, then the image's."""
     tree: tuple[str, ...]
     """The steps whose layers, lowest first, are the finished tree."""
 

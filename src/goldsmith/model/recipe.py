@@ -89,7 +89,9 @@ class Base:
     """Where an image starts: a distribution and its suite, as in ``debian:trixie``."""
 
     distribution: str
+    """The distribution's name, a key of ``DISTRIBUTIONS``."""
     suite: str
+    """The code name of its release."""
 
     def __str__(self) -> str:
         """As it is written in a recipe."""
@@ -101,9 +103,13 @@ class PackageRequest:
     """One line of ``packages``: ``name``, ``name=version``, ``name/suite`` or ``-name``."""
 
     name: str
+    """The binary package."""
     version: str = ""
+    """The only version that will do; empty for any."""
     suite: str = ""
+    """The suite it must come from; empty for any."""
     forbidden: bool = False
+    """Whether it must not be in the image."""
     where: Place | None = field(default=None, compare=False)
 
     def __str__(self) -> str:

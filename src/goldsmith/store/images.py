@@ -111,10 +111,6 @@ def keep(
     room = home / "images" / name
     with locked(room / ".lock"):
         known = same_content(home, name, version, str(facts["digest"]))
-        if known is not None and known.disk.exists():
-            disk.unlink()
-            update(known, facts)
-            return StoredImage(name, version, known.build, known.directory, {**facts, "build": known.build})
         builds = [image.build for image in all_images_of(home, name) if image.version == version]
         build = known.build if known else max(builds, default=0) + 1
         directory = room / f"{version}-b{build}"
@@ -123,8 +119,9 @@ def keep(
             write_durably(directory / filename, data)
         os.replace(disk, directory / "disk.raw")
         sync_directory(directory)
-        image = StoredImage(name, version, build, directory, {**facts, "build": build})
-        update(image, facts)
+        written = known.facts.get("written", {}) if known else {}
+        image = StoredImage(name, version, build, directory, {**facts, "build": build, "written": written})
+        update(image, image.facts)
         return image
 
 

@@ -152,7 +152,7 @@ CUSTOMIZATIONS = (
     Customization("files", "Files.", lambda asked: bool(asked.files), _files),
     Customization("sysctl", "Kernel parameters.", lambda asked: bool(asked.sysctl), _sysctl),
     Customization("sshd", "The SSH server's settings.", lambda asked: asked.sshd is not None, _sshd),
-    Customization("firewall", "nftables rules.", lambda asked: asked.firewall is not None, _firewall),
+    Customization("firewall", "Rules of nftables.", lambda asked: asked.firewall is not None, _firewall),
     Customization(
         "services",
         "Units enabled, disabled and masked.",
