@@ -30,12 +30,12 @@ def _checked(result: int, doing: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Leave namespaces, as unshare(2) does, for the whole, single-threaded, process."""
+    """Leave namespaces, for the whole process, which must have one thread only."""
     _checked(_libc.unshare(flags), "unshare")
 
 
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
-    """Mount, as mount(2) does."""
+    """Mount, as the system call of that name does."""
     arguments = [text.encode() or None for text in (source, target, kind)]
     _checked(_libc.mount(*arguments, ctypes.c_ulong(flags), options.encode() or None), target)
 

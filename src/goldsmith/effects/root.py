@@ -127,7 +127,7 @@ class Root:
             os.symlink(target, name, dir_fd=directory)
 
     def rename(self, source: str, destination: str) -> None:
-        """Give a file another place in the tree; what is at ``destination`` is replaced, as rename(2) says."""
+        """Give a file another place in the tree; what is at ``destination`` is replaced, as the system call says."""
         with self._parent(source) as (old, old_name), self._parent(destination) as (new, new_name):
             os.rename(old_name, new_name, src_dir_fd=old, dst_dir_fd=new)
 

@@ -5,6 +5,8 @@ JSON object that ``sandbox.py`` writes. Mounts, processes and the network are th
 reach outside the tree are dropped; when goldsmith dies, by whatever signal, all of it dies.
 """
 
+from __future__ import annotations
+
 import ctypes
 import fcntl
 import json
@@ -14,7 +16,10 @@ import socket
 import struct
 import sys
 import warnings  # noqa: F401 - os.execvpe imports it when Python's own files are out of reach
-from typing import Any
+
+TYPE_CHECKING = False  # as typing's own, whose import would cost a third of this program's start
+if TYPE_CHECKING:
+    from typing import Any
 
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = (
@@ -56,7 +61,7 @@ def checked(result: int, doing: str) -> None:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """Mount, as mount(2) does."""
+    """Mount, as the system call of that name does."""
     texts = [text.encode() or None for text in (source, target, kind)]
     checked(libc.mount(*texts, ctypes.c_ulong(flags), options.encode() or None), f"mount on {target}")
 
