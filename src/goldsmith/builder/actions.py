@@ -7,6 +7,7 @@ from pathlib import Path
 
 from goldsmith.builder import deferred, initramfs, install, layers
 from goldsmith.builder.copies import copy_out
+from goldsmith.builder.customize.accounts import clamp_password_days
 from goldsmith.builder.debs import Unpacked
 from goldsmith.builder.execute import Action
 from goldsmith.builder.layers import Growth, Layer
@@ -40,14 +41,20 @@ def in_tree(shop: Workshop, work: Callable[[Ground], None]) -> Action:
         with grow(shop, key, below) as growth:
             scratch = shop.scratch(key)
             with Root(growth.tree) as tree:
-                bare = Sandbox(root=growth.tree, environment={"SYSTEMD_OFFLINE": "1"})
+                bare = Sandbox(root=growth.tree, environment={"SYSTEMD_OFFLINE": "1", **times(shop)})
                 sandbox = deferred.deferring(bare, tree, scratch, (deferred.INITRAMFS,))
                 work(Ground(tree, sandbox, scratch, below, growth.notes))
+                clamp_password_days(tree, shop.epoch)
                 if deferred.asked(scratch, deferred.INITRAMFS):
                     growth.notes["initramfs"] = True
         return result(growth)
 
     return action
+
+
+def times(shop: Workshop) -> dict[str, str]:
+    """What tells programs that can be told which time to write into files."""
+    return {"SOURCE_DATE_EPOCH": str(shop.epoch)}
 
 
 def grow(shop: Workshop, key: str, below: Sequence[Layer]) -> AbstractContextManager[Growth]:
@@ -96,8 +103,14 @@ def configure(shop: Workshop, packages: Sequence[Unpacked]) -> Action:
                 install.write_database(tree, placed)
                 scratch = shop.scratch(key)
                 wished = install.configure(
-                    tree, Sandbox(root=growth.tree), placed, late, log=shop.log, scratch=scratch
+                    tree,
+                    Sandbox(root=growth.tree, environment=times(shop)),
+                    placed,
+                    late,
+                    log=shop.log,
+                    scratch=scratch,
                 )
+                clamp_password_days(tree, shop.epoch)
             growth.notes["initramfs"] = wished
         return result(growth)
 

@@ -16,13 +16,13 @@ from goldsmith.model.recipe import ComponentUse, Recipe
 
 VERSIONS = {
     "place": 1,
-    "configure": 2,
+    "configure": 3,
     "initramfs": 1,
     "copy": 1,
-    "accounts": 1,
-    "component": 1,
+    "accounts": 2,
+    "component": 2,
     "validate": 1,
-    "customize": 1,
+    "customize": 2,
     "remove": 1,
     "finish": 1,
 }

@@ -200,3 +200,25 @@ def write_accounts(tree: Root, old: Accounts, new: Accounts) -> None:
             tree.write(path, data, mode=0o640, uid=0, gid=shadow_group)
         else:
             tree.write(path, data)
+
+
+DAY = 24 * 60 * 60
+
+
+def clamped_days(shadow: str, day: int) -> str:
+    """A shadow text in which no password was changed after ``day`` (days since 1970)."""
+    text = shadow
+    for row in rows(shadow, Shadow):
+        if row.changed.isdigit() and int(row.changed) > day:
+            text = with_row(text, row._replace(changed=str(day)))
+    return text
+
+
+def clamp_password_days(tree: Root, epoch: int) -> None:
+    """Programs that make accounts write the day of the build; older ones cannot be told another."""
+    if not tree.is_file("/etc/shadow"):
+        return
+    old = tree.read_text("/etc/shadow")
+    new = clamped_days(old, epoch // DAY)
+    if new != old:
+        tree.write("/etc/shadow", new.encode(errors="surrogateescape"))
