@@ -17,6 +17,7 @@ from goldsmith.builder.workshop import Aftermath, Workshop, open_workshop
 from goldsmith.effects import clock, namespace
 from goldsmith.effects.machine_run import boot_id
 from goldsmith.effects.tmpfs import secret_files
+from goldsmith.effects.umask import ordinary_umask
 from goldsmith.model.canonical import digest, plain
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, keep
@@ -52,6 +53,22 @@ def run_build(
         GoldsmithError: of the step that failed. Nothing of the build is left but its log.
     """
     namespace.enter()
+    with ordinary_umask():
+        return _build(
+            planned, supplies, home=home, jobs=jobs, fresh=fresh, listener=listener, aftermath=aftermath
+        )
+
+
+def _build(
+    planned: Planned,
+    supplies: Supplies,
+    *,
+    home: Home,
+    jobs: int,
+    fresh: bool,
+    listener: Listener,
+    aftermath: Aftermath,
+) -> Built:
     need_space_for(all_packages(planned.lock), home)
     shop = open_workshop(home, planned.inputs.recipe.name, epoch=planned.lock.epoch, aftermath=aftermath)
     try:

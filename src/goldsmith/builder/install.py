@@ -8,7 +8,7 @@ unpacked by dpkg itself.
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,8 +69,7 @@ def place_files(
     owned = {real_path(e.path): e.kind for u in taken for e in u.package.entries}
     merge = plan_merge(packages, owned)
     directories = make_tree(merge, target)
-    if first:
-        make_aliases(target, ALWAYS_LINKED)
+    aliased = make_aliases(target, ALWAYS_LINKED) if first else []
     info = target / ADMIN.lstrip("/") / "info"
     info.mkdir(parents=True, exist_ok=True)
     refused = {unpacked.sha256 for unpacked in merge.refused}
@@ -81,7 +80,11 @@ def place_files(
         for member in unpacked.package.scripts - SKIPPED_CONTROL:
             os.link(unpacked.control / member, info / f"{name}.{member}")
         (info / f"{name}.list").write_text(dpkg.file_list(unpacked.package.entries))
-    entries = [*_packaged(merge), *_directories(directories, epoch), *_own(merge, target, info, epoch)]
+    entries = [
+        *_packaged(merge),
+        *_directories(directories, epoch),
+        *_own(directories, aliased, target, info, epoch),
+    ]
     for entry in sorted(entries, key=lambda e: e.path, reverse=True):
         if entry.kind == "dir":
             os.utime(f"{target}{entry.path}", (epoch, epoch))
@@ -94,16 +97,18 @@ def _directories(directories: Mapping[str, Entry], epoch: int) -> Iterable[TreeE
     ]
 
 
-def _own(merge: Merge, target: Path, info: Path, epoch: int) -> Iterable[TreeEntry]:
+def _own(
+    directories: Container[str], aliased: Iterable[str], target: Path, info: Path, epoch: int
+) -> Iterable[TreeEntry]:
     """What is in the tree besides packages' files: dpkg's files about them, the directories of these, and aliases."""
-    paths = sorted(info.iterdir())
+    paths = [*sorted(info.iterdir()), *(target / path for path in aliased)]
     paths += [
         parent for parent in [info, *info.parents] if parent.is_relative_to(target) and parent != target
     ]
     paths += [target / name for name in ALIASES if os.path.islink(target / name)]
     for path in paths:
         where = f"/{path.relative_to(target)}"
-        if where.lstrip("/") in merge.directories:
+        if where.lstrip("/") in directories:
             continue
         if path.suffix == ".list" or path.is_symlink():
             os.utime(path, (epoch, epoch), follow_symlinks=False)

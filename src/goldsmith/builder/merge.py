@@ -58,16 +58,17 @@ def plan_merge(packages: Iterable[Unpacked], taken: Mapping[str, str] = MappingP
     directories: dict[str, Entry] = {}
     files: dict[str, tuple[Unpacked, Entry]] = {}
     refused: list[Unpacked] = []
+    parents: set[str] = set()
     for unpacked in packages:
         own_directories, own_files = _split(unpacked)
-        overlap = (
-            any(path in files or path in directories or path in taken for path in own_files)
-            or any(path in files or path in held for path in own_directories)
-            or any(parent in files or parent in held for parent in _parents(own_files))
+        own_parents = {*own_directories, *_parents([*own_directories, *own_files])}
+        overlap = any(path in files or path in parents or path in taken for path in own_files) or any(
+            path in files or path in held for path in own_parents
         )
         if overlap or diverts(unpacked):
             refused.append(unpacked)
             continue
+        parents |= own_parents
         for path, entry in own_directories.items():
             directories.setdefault(path, entry)
         files.update({path: (unpacked, entry) for path, entry in own_files.items()})
@@ -129,9 +130,13 @@ def _finish_directory(base: int, path: str, entry: Entry) -> None:
         os.chmod(where, entry.mode, dir_fd=base)
 
 
-def make_aliases(target: Path, names: Iterable[str]) -> None:
-    """The merged-/usr links of a tree, where no package ships them (up to Debian 12)."""
+def make_aliases(target: Path, names: Iterable[str]) -> list[str]:
+    """The merged-/usr links of a tree, where no package ships them (up to Debian 12); gives the directories made."""
+    made = []
     for name in names:
         if not os.path.lexists(target / name):
-            os.makedirs(target / "usr" / name, exist_ok=True)
+            if not (target / "usr" / name).is_dir():
+                os.makedirs(target / "usr" / name)
+                made.append(f"usr/{name}")
             os.symlink(f"usr/{name}", target / name)
+    return made
