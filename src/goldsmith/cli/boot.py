@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from goldsmith.builder.soundness import is_sound
+from goldsmith.effects.process import need
 from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.machine.boot import TIMEOUT, Page, check
 from goldsmith.machine.probe import Probe
@@ -58,6 +59,7 @@ def command(
 
     REF is an image (web, web:1.2.0, web:1.2.0-b2) or the path of a raw or qcow2 disk, which is only read.
     """
+    need("qemu-system-x86_64", "qemu-img", "setpriv")
     home = find_home()
     page = read_page(http) if http else None
     disk = find_disk(home, ref)

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,24 @@ def missing(program: str) -> MissingTool:
         f"the program {program!r} is not installed on this host",
         hint=f"install it: apt-get install --no-install-recommends {package}",
     )
+
+
+def need(*programs: str) -> None:
+    """Check that host programs are installed, before something is begun that needs them.
+
+    Raises:
+        MissingTool: naming all that are missing, and one command that installs them.
+    """
+    path = environment()["PATH"]
+    absent = [program for program in programs if shutil.which(program, path=path) is None]
+    if len(absent) == 1:
+        raise missing(absent[0])
+    if absent:
+        packages = sorted({PACKAGE_OF.get(program, program) for program in absent})
+        raise MissingTool(
+            f"these programs are not installed on this host: {', '.join(absent)}",
+            hint=f"install them: apt-get install --no-install-recommends {' '.join(packages)}",
+        )
 
 
 def tail(output: bytes, lines: int = TAIL_LINES) -> str:

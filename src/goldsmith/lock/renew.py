@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from goldsmith.effects.process import need
 from goldsmith.errors import InputError, Unavailable
 from goldsmith.lock.fetch import Origins
 from goldsmith.lock.file import lock_path, read_lock, read_tools_beside, write_lock, write_tools
@@ -114,6 +115,7 @@ def renew(
     Raises:
         GoldsmithError: as ``resolve``.
     """
+    need("apt-get", "apt-cache", "dpkg-deb", "setpriv")
     previous = None
     # A damaged lock is not worth an error to somebody who is about to replace it.
     with suppress(InputError):
