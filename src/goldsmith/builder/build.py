@@ -9,7 +9,7 @@ from goldsmith.builder.execute import Listener, Ran, execute
 from goldsmith.builder.image import make_image
 from goldsmith.builder.inputs import read_secrets
 from goldsmith.builder.planned import Planned, known_build
-from goldsmith.builder.refresh import adopt
+from goldsmith.builder.refresh import adopt, discard
 from goldsmith.builder.space import need_space_for
 from goldsmith.builder.supplies import Supplies, all_packages
 from goldsmith.builder.work import Material, bind
@@ -82,6 +82,8 @@ def _build(
             image, (*ran, Ran("disk", planned.key, cached=False, seconds=seconds, layer=ran[-1].layer))
         )
     finally:
+        if fresh:
+            discard(home, shop.work.name)
         shutil.rmtree(shop.work, ignore_errors=True)
 
 

@@ -1,5 +1,6 @@
 """``--no-cache``: layers made anew beside those that are there, compared with them, and put in their places."""
 
+import glob
 import shutil
 from collections.abc import Sequence
 
@@ -28,6 +29,12 @@ def adopt(home: Home, ran: Sequence[Ran]) -> None:
         target = layers.place(home, step.key)
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
+
+
+def discard(home: Home, build: str) -> None:
+    """Remove the fresh layers that a build has not put in their places."""
+    for path in layers.room(home).glob(layers.aside("*", glob.escape(build))):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def same(one: Layer, other: Layer) -> bool:
