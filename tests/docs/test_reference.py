@@ -23,9 +23,9 @@ def test_the_page_of_the_command_line_is_up_to_date() -> None:
 
 def test_the_page_of_the_command_line_has_every_exit_code() -> None:
     page = (DOCS / "cli.md").read_text()
-    rows = dict(
-        (name, int(code)) for code, name in re.findall(r"^\| (\d+) \| .* \| `(\w+)` \|$", page, re.MULTILINE)
-    )
+    rows = {
+        name: int(code) for code, name in re.findall(r"^\| (\d+) \| .* \| `(\w+)` \|$", page, re.MULTILINE)
+    }
     classes = {
         name: kind.exit_code
         for name, kind in vars(errors).items()
@@ -106,3 +106,27 @@ def test_the_libraries_are_those_that_their_adr_explains() -> None:
     assert len(names) > 3
     page = (DOCS / "adr/0003-libraries.md").read_text()
     assert [name for name in names if f"**{name}**" not in page] == []
+
+
+def proofs() -> list[tuple[str, str]]:
+    """``file, function`` of every test that the page of promises names; a function alone is of the file before it."""
+    found, file = list[tuple[str, str]](), ""
+    for named in re.findall(r"`((?:tests/[\w/]+\.py)?(?:::\w+)?)`", (DOCS / "promises.md").read_text()):
+        path, _, function = named.partition("::")
+        file = path or file
+        found.append((file, function))
+    return found
+
+
+@pytest.mark.parametrize(("file", "function"), proofs(), ids=lambda value: str(value) or "the whole file")
+def test_every_promise_names_a_test_that_exists(file: str, function: str) -> None:
+    tree = ast.parse((ROOT / file).read_text())
+    tests = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert function in tests if function else any(name.startswith("test_") for name in tests)
+
+
+def test_every_promise_has_a_proof() -> None:
+    table = (DOCS / "promises.md").read_text().partition("## What is not promised")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 10
+    assert [row for row in rows if "`tests/" not in row] == []
