@@ -3,11 +3,11 @@
 import os
 import shutil
 import stat
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from goldsmith.effects import clock
-from goldsmith.effects.process import interact
 from goldsmith.effects.sandbox import Sandbox
 from goldsmith.store.home import Home
 
@@ -18,8 +18,8 @@ class Aftermath:
 
     keep: bool = False
     """Whether what it has written is kept below ``HOME/failed``."""
-    shell: bool = False
-    """Whether a shell is opened in it."""
+    open_shell: Callable[[Sequence[str]], None] | None = None
+    """Hands the terminal to a command that opens a shell in it; None if nobody wants one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,10 @@ def tend_failure(shop: Workshop, tree: Path, upper: Path) -> None:
         tree: the mounted tree.
         upper: where its changes lie.
     """
-    if shop.aftermath.shell:
+    if shop.aftermath.open_shell:
         sandbox = Sandbox(root=tree, terminal=True, environment={"TERM": "linux", "PS1": "failed step# "})
-        interact(sandbox.argv(["/bin/sh", "-i"]))
+        # No job control: the terminal's session is outside, where the sandbox's processes have other numbers.
+        shop.aftermath.open_shell(sandbox.argv(["/bin/sh", "+m", "-i"]))
     if shop.aftermath.keep:
         kept = shop.home / "failed" / shop.work.name.partition("-")[2]
         shutil.rmtree(kept, ignore_errors=True)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -12,9 +14,10 @@ from goldsmith.builder.prepare import decide
 from goldsmith.builder.remember import remember
 from goldsmith.builder.request import Request
 from goldsmith.builder.workshop import Aftermath
-from goldsmith.cli.progress import progress_on_stderr
+from goldsmith.cli.progress import Lines, Live, progress_on_stderr
 from goldsmith.cli.settings import read_settings
 from goldsmith.effects import clock, namespace
+from goldsmith.effects.process import interact
 from goldsmith.store.home import find_home
 
 
@@ -83,7 +86,9 @@ def command(
             from goldsmith.builder.supplies import supplies_of  # noqa: PLC0415
 
             supplies = supplies_of(request, planned.inputs.recipe, planned.lock, home=home, listener=progress)
-            aftermath = Aftermath(keep=keep_on_failure, shell=shell_on_failure)
+            aftermath = Aftermath(
+                keep=keep_on_failure, open_shell=shell_opener(progress) if shell_on_failure else None
+            )
             built = run_build(
                 planned,
                 supplies,
@@ -130,6 +135,17 @@ def command(
         print(f"  {artifact.format:<6} {artifact.path} ({artifact.size / 1e6:.0f} MB)")
     if not artifacts:
         print(f"  disk   {image.disk}")
+
+
+def shell_opener(progress: Lines | Live) -> Callable[[Sequence[str]], None]:
+    """What opens a shell in a failing step's tree, and leaves the terminal to it until it ends."""
+
+    def open_shell(argv: Sequence[str]) -> None:
+        with progress.paused():
+            print("goldsmith: a shell in the failing step's tree; leave it with exit", file=sys.stderr)
+            interact(argv)
+
+    return open_shell
 
 
 FACTS = (

@@ -23,6 +23,11 @@ class Lines:
         """One line."""
         print(text, file=sys.stderr, flush=True)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to somebody else: nothing to do."""
+        yield
+
     def step_started(self, name: str) -> None:
         """Nothing: the end of a step is a line."""
 
@@ -53,6 +58,15 @@ class Live:
     def say(self, text: str) -> None:
         """One line above the live part."""
         self._progress.console.print(text, highlight=False, markup=False)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to somebody else."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
 
     def step_started(self, name: str) -> None:
         """A running line."""
