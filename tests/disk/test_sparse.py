@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from goldsmith.disk.sparse import chunks, copy_sparse, extents
+from goldsmith.effects.sparse import chunks, copy_sparse, extents
 
 K = 4096
 

@@ -16,10 +16,10 @@ from goldsmith.disk.digest import disk_digest, sha256_sparse
 from goldsmith.disk.layout import JOURNAL, plan_layout
 from goldsmith.disk.make import make_disk
 from goldsmith.disk.need import measure
-from goldsmith.disk.sparse import copy_sparse
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.files import free_bytes
 from goldsmith.effects.overlay import overlaid
+from goldsmith.effects.sparse import copy_sparse
 from goldsmith.effects.tmpfs import memory_room
 from goldsmith.errors import NoSpace
 from goldsmith.model.disk import BLOCK, Layout

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from goldsmith.disk.formats.qcow2 import write_qcow2
-from goldsmith.disk.sparse import copy_sparse
 from goldsmith.effects import files
 from goldsmith.effects.files import sync_directory
+from goldsmith.effects.sparse import copy_sparse
 from goldsmith.errors import Unavailable, UsageError
 from goldsmith.store.images import StoredImage, update
 

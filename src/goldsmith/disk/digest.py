@@ -16,8 +16,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from goldsmith.disk.parallel import in_order
-from goldsmith.disk.sparse import chunks, extents
+from goldsmith.effects.parallel import in_order
+from goldsmith.effects.sparse import chunks, extents
 from goldsmith.model.disk import BLOCK
 
 SEGMENT = 1 << 20

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from goldsmith.disk.sparse import copy_sparse
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.sandbox import Bind
+from goldsmith.effects.sparse import copy_sparse
 from goldsmith.errors import StepFailed
 from goldsmith.model.disk import BLOCK, MIB, Layout
 

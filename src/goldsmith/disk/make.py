@@ -8,9 +8,9 @@ from goldsmith.disk.boot_parts import BootParts
 from goldsmith.disk.erofs import make_erofs
 from goldsmith.disk.ext4 import make_ext4
 from goldsmith.disk.gpt import tables
-from goldsmith.disk.sparse import copy_sparse
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.files import write_all
+from goldsmith.effects.sparse import copy_sparse
 from goldsmith.model.disk import Layout, Role
 
 FILESYSTEMS: dict[str, Callable[..., None]] = {"ext4": make_ext4, "erofs": make_erofs}

@@ -23,9 +23,9 @@ from typing import BinaryIO
 
 import zstandard
 
-from goldsmith.disk.parallel import in_order
-from goldsmith.disk.sparse import chunks
 from goldsmith.effects.files import sha256_file
+from goldsmith.effects.parallel import in_order
+from goldsmith.effects.sparse import chunks
 from goldsmith.errors import NoSpace
 
 CLUSTER_BITS = 16
