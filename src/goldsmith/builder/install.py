@@ -39,9 +39,16 @@ set -e
 umask 022
 export DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT= DPKG_RUNNING_VERSION=1.22 DPKG_MAINTSCRIPT_NAME=preinst
 export DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1
+ci=/var/lib/dpkg/tmp.ci
 while read -r name arch info; do
   export DPKG_MAINTSCRIPT_PACKAGE=$name DPKG_MAINTSCRIPT_ARCH=$arch
-  "/var/lib/dpkg/info/$info.preinst" install </dev/null || { echo "goldsmith: the preinst script of $name failed"; exit 1; }
+  mkdir $ci
+  printf 'Package: %s\nArchitecture: %s\n' "$name" "$arch" >$ci/control
+  for part in preinst config templates; do
+    if [ -e "/var/lib/dpkg/info/$info.$part" ]; then cp -p "/var/lib/dpkg/info/$info.$part" $ci/$part; fi
+  done
+  $ci/preinst install </dev/null || { echo "goldsmith: the preinst script of $name failed"; exit 1; }
+  rm -r $ci
 done </run/goldsmith/preinst
 unset DPKG_ADMINDIR DPKG_ROOT DPKG_RUNNING_VERSION DPKG_MAINTSCRIPT_NAME DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT
 unset DPKG_MAINTSCRIPT_PACKAGE DPKG_MAINTSCRIPT_ARCH
@@ -51,7 +58,10 @@ if [ -s /run/goldsmith/unpack ]; then
 fi
 exec dpkg --force-unsafe-io --force-confold --configure --pending
 """
-"""Runs in the tree: the preinst scripts, then what dpkg must unpack itself, then one configure."""
+"""Runs in the tree: the preinst scripts, then what dpkg must unpack itself, then one configure.
+
+A preinst script runs from where dpkg runs it: debconf finds out there whose questions are asked.
+"""
 
 
 def place_files(
@@ -166,16 +176,18 @@ def restore_directories(tree: Root, below: Sequence[Layer]) -> None:
 
 
 def conffiles(unpacked: Unpacked) -> dict[str, str]:
-    """The MD5 (dpkg's own measure) of each configuration file of a package, by path; only its own files count."""
+    """What ``status`` says of each configuration file, by path: its MD5, dpkg's own measure; only own files count."""
     if "conffiles" not in unpacked.package.scripts:
         return {}
     own = {f"/{e.path}" for e in unpacked.package.entries if e.kind in {"file", "hardlink"}}
     found = {}
     for line in (unpacked.control / "conffiles").read_text().splitlines():
-        path = line.strip()
+        flag, _, path = line.strip().rpartition(" ")
         if path in own:
             data = (unpacked.root / path.lstrip("/")).read_bytes()
             found[path] = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        elif flag == "remove-on-upgrade":
+            found[path] = f"newconffile {flag}"
     return found
 
 

@@ -16,7 +16,7 @@ from goldsmith.model.recipe import ComponentUse, Recipe
 
 VERSIONS = {
     "place": 1,
-    "configure": 3,
+    "configure": 4,
     "initramfs": 1,
     "copy": 1,
     "accounts": 2,
