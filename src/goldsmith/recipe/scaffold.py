@@ -19,6 +19,7 @@ packages:
   - nginx
   - openssh-server
   - sudo
+  - systemd-resolved
 
 components:
   - components/motd.yml
