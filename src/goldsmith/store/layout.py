@@ -1,0 +1,165 @@
+"""The store: an OCI image layout directory, whose refs are named ``NAME:VERSION``.
+
+::
+
+    oci-layout            the specification's marker
+    index.json            the refs
+    blobs/sha256/HEX      objects: layers, indexes and maps, manifests
+    known/HEX             what is known about layers, by the digest of their entries; only saves time
+    .lock  .using         held by a writer of index.json; held by everyone who writes, and by gc alone
+
+Other programs use it as it lies: ``skopeo inspect oci:DIR:NAME:VERSION``.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from goldsmith.effects.drafts import Door, Kernel, drafting, using
+from goldsmith.effects.files import locked
+from goldsmith.errors import IntegrityError, UsageError
+from goldsmith.model import oci
+from goldsmith.model.oci import Descriptor
+from goldsmith.store.blobs import Blobs, wrong
+
+MARKER = b'{"imageLayoutVersion":"1.0.0"}'
+REFERENCE = re.compile(r"[a-z0-9][a-z0-9._-]*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A store."""
+
+    directory: Path
+    """Where it lies."""
+    door: Door = field(default_factory=Kernel)
+    """What it is written through."""
+
+    @property
+    def blobs(self) -> Blobs:
+        """Its objects."""
+        return Blobs(self.directory / "blobs/sha256", self.door)
+
+    @property
+    def known(self) -> Path:
+        """The directory of what is known about layers."""
+        return self.directory / "known"
+
+    def used(self, *, alone: bool = False) -> AbstractContextManager[None]:
+        """Hold the store while objects are written that no ref names yet; ``alone`` to remove what no ref names."""
+        return using(self.directory / ".using", alone=alone)
+
+    def refs(self) -> dict[str, Descriptor]:
+        """All refs by name, in the order in which they were made; entries without a name are left out.
+
+        Raises:
+            IntegrityError: ``index.json`` is damaged.
+        """
+        return {item.note(oci.REF_NAME): item for item in self.entries() if item.note(oci.REF_NAME)}
+
+    def entries(self) -> tuple[Descriptor, ...]:
+        """All that ``index.json`` lists, with and without names."""
+        path = self.directory / "index.json"
+        try:
+            value = json.loads(path.read_bytes())
+            return oci.children(value)
+        except FileNotFoundError:
+            return ()
+        except (ValueError, RecursionError) as error:
+            raise IntegrityError(
+                f"{path} is damaged: {error}",
+                hint="bring it back from a backup; the objects below blobs/ are not hurt",
+            ) from error
+
+    def resolve(self, reference: str) -> Descriptor:
+        """The object that a ref names.
+
+        Raises:
+            UsageError: there is no such ref.
+        """
+        refs = self.refs()
+        if reference not in refs:
+            alike = [name for name in refs if name.startswith(f"{reference.partition(':')[0]}:")]
+            listed = ", ".join(alike[-8:]) or "none of that name"
+            raise UsageError(
+                f"there is no image {reference!r} in {self.directory}", hint=f"there are: {listed}"
+            )
+        return refs[reference]
+
+    def read(self, digest: str) -> Mapping[str, object]:
+        """A manifest or an index, verified.
+
+        Raises:
+            IntegrityError: it is missing or damaged, or no JSON object.
+        """
+        try:
+            value = json.loads(self.blobs.read(digest))
+        except (ValueError, RecursionError) as error:
+            raise wrong(digest, f"it is no JSON ({error})") from error
+        if not isinstance(value, dict):
+            raise wrong(digest, "it is no JSON object")
+        return value
+
+    def children(self, digest: str) -> tuple[Descriptor, ...]:
+        """What a manifest or an index names.
+
+        Raises:
+            IntegrityError: it is missing or damaged.
+        """
+        try:
+            return oci.children(self.read(digest))
+        except ValueError as error:
+            raise wrong(digest, str(error)) from error
+
+    def tag(self, reference: str, target: Descriptor) -> None:
+        """Let a name stand for an object; it is there after a crash once this returns.
+
+        All that the object names must be stored already; their names are made durable first.
+
+        Raises:
+            UsageError: the name cannot be one.
+        """
+        if not REFERENCE.fullmatch(reference):
+            raise UsageError(
+                f"{reference!r} cannot name an image",
+                hint="write NAME:VERSION, with small letters, digits and . _ - in the name",
+            )
+        self.blobs.settle()
+        named = replace(target, annotations=((oci.REF_NAME, reference),))
+
+        def change(refs: dict[str, Descriptor]) -> None:
+            refs[reference] = named
+
+        self._change(change)
+
+    def untag(self, reference: str) -> None:
+        """Forget a name; the objects stay until ``gc``.
+
+        Raises:
+            UsageError: there is no such ref.
+        """
+        self.resolve(reference)
+
+        def change(refs: dict[str, Descriptor]) -> None:
+            refs.pop(reference, None)
+
+        self._change(change)
+
+    def _change(self, change: Callable[[dict[str, Descriptor]], None]) -> None:
+        with locked(self.directory / ".lock"):
+            listed = self.entries()
+            refs = {item.note(oci.REF_NAME): item for item in listed if item.note(oci.REF_NAME)}
+            change(refs)
+            unnamed = [item for item in listed if not item.note(oci.REF_NAME)]
+            if not (self.directory / "oci-layout").exists():
+                self._write("oci-layout", MARKER)
+            self._write("index.json", oci.index([*unnamed, *refs.values()]))
+            self.door.sync(self.directory)
+
+    def _write(self, name: str, data: bytes) -> None:
+        with drafting(self.directory, door=self.door) as draft:
+            draft.write(data)
+            draft.name = name
