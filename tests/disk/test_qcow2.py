@@ -8,7 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from goldsmith.disk.formats.qcow2 import CLUSTER, refcount_sizes, write_qcow2
+from goldsmith.disk.formats import qcow2 as qcow2_format
+from goldsmith.disk.formats.qcow2 import CLUSTER, refcount_sizes
+from goldsmith.disk.formats.source import Source
+from goldsmith.effects.files import sha256_file
 from goldsmith.effects.process import run
 from goldsmith.errors import StepFailed
 
@@ -23,6 +26,13 @@ def raw_disk(path: Path, size: int, parts: Sequence[tuple[int, bytes]]) -> Path:
             stream.seek(offset)
             stream.write(data)
     return path
+
+
+def write_qcow2(raw: Path, output: Path, *, jobs: int = 2, level: int = 3) -> str:
+    with raw.open("rb") as source, output.open("wb") as target:
+        disk = Source(source.fileno(), raw.stat().st_size)
+        qcow2_format.write_qcow2(disk, target, jobs=jobs, level=level)
+    return sha256_file(output)
 
 
 def assert_same(qcow2: Path, raw: Path) -> None:
@@ -138,9 +148,10 @@ def test_a_full_file_system_is_an_error_that_says_where(room: Path) -> None:
     script = (
         "import sys; from pathlib import Path\n"
         "from goldsmith.effects.namespace import enter, mount\n"
-        "from goldsmith.disk.formats.qcow2 import write_qcow2\n"
+        "from goldsmith.disk.formats.table import find_format\n"
+        "from goldsmith.disk.formats.write import write_file\n"
         "enter(); mount('tmpfs', sys.argv[1], 'tmpfs', 0, 'size=1m')\n"
-        "write_qcow2(Path(sys.argv[2]), Path(sys.argv[1], 'web.qcow2'))\n"
+        "write_file(Path(sys.argv[2]), Path(sys.argv[1], 'web.qcow2'), find_format('qcow2'), jobs=2)\n"
     )
     (room / "small").mkdir()
     done = run([sys.executable, "-c", script, str(room / "small"), str(raw)], check=False)

@@ -1,17 +1,17 @@
 """Write an image's formats where the user wants them."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from goldsmith.disk.formats.qcow2 import write_qcow2
-from goldsmith.effects import files
+from goldsmith.disk.digest import sha256_sparse
+from goldsmith.disk.formats.table import find_format
+from goldsmith.disk.formats.write import write_file
 from goldsmith.effects.files import sync_directory
-from goldsmith.effects.sparse import copy_sparse
 from goldsmith.errors import Unavailable, UsageError
+from goldsmith.model.format import Format
 from goldsmith.store.images import StoredImage, update
 
 
@@ -26,31 +26,11 @@ class Artifact:
     sha256: str
 
 
-def write_raw(image: StoredImage, target: Path, *, jobs: int) -> str:
-    """The disk as it is, sparse."""
-    del jobs
-    size = image.disk.stat().st_size
-    with target.open("wb") as stream:
-        stream.truncate(size)
-        copy_sparse(image.disk, stream.fileno(), 0)
-    known = image.facts.get("disk_sha256")
-    return str(known) if known else files.sha256_file(target)
-
-
-def write_compressed(image: StoredImage, target: Path, *, jobs: int) -> str:
-    """qcow2, compressed by zstd."""
-    return write_qcow2(image.disk, target, jobs=jobs)
-
-
-class Writer(Protocol):
-    """Writes one format."""
-
-    def __call__(self, image: StoredImage, target: Path, *, jobs: int) -> str:
-        """Write ``target`` with that many threads; gives the SHA-256 of its bytes."""
-
-
-FORMATS: Mapping[str, Writer] = {"raw": write_raw, "qcow2": write_compressed}
-"""What writes each format."""
+def write_one(image: StoredImage, row: Format, target: Path, *, jobs: int) -> str:
+    """Write one file; gives the SHA-256 of its bytes."""
+    write_file(image.disk, target, row, jobs=jobs, digest=str(image.facts.get("disk_digest") or ""))
+    known = image.facts.get("disk_sha256") if row.name == "raw" else None
+    return str(known) if known else sha256_sparse(target)
 
 
 def check_formats(names: Sequence[str]) -> None:
@@ -60,8 +40,7 @@ def check_formats(names: Sequence[str]) -> None:
         UsageError: with those that are.
     """
     for name in names:
-        if name not in FORMATS:
-            raise UsageError(f"there is no format {name!r} yet", hint=f"there are: {', '.join(FORMATS)}")
+        find_format(name)
 
 
 def check_directory(directory: Path) -> None:
@@ -88,7 +67,7 @@ def check_directory(directory: Path) -> None:
 def write_outputs(
     image: StoredImage, directory: Path, formats: Sequence[str], *, jobs: int
 ) -> tuple[Artifact, ...]:
-    """Write ``NAME-VERSION.FORMAT`` files; those that are there since an earlier build of this image are kept.
+    """Write files named ``NAME-VERSION`` and the format's suffix; those that are there since an earlier build of this image are kept.
 
     A file appears whole or not at all. Whether one is still what was written is told by its size, time and inode.
     """
@@ -99,10 +78,11 @@ def write_outputs(
     artifacts = []
     for name in formats:
         suffix = f"-b{image.build}" if image.build > 1 else ""
-        path = (directory / f"{image.name}-{image.version}{suffix}.{name}").absolute()
+        row = find_format(name)
+        path = (directory / f"{image.name}-{image.version}{suffix}{row.suffix}").absolute()
         known = record.get(str(path))
         if known is None or known["mark"] != mark(path):
-            sha256 = replace_file(path, partial(FORMATS[name], image, jobs=jobs))
+            sha256 = replace_file(path, partial(write_one, image, row, jobs=jobs))
             known = {"mark": mark(path), "sha256": sha256}
             record[str(path)] = known
         artifacts.append(Artifact(name, path, path.stat().st_size, known["sha256"]))

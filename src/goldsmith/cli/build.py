@@ -18,6 +18,7 @@ from goldsmith.cli.progress import Lines, Live, progress_on_stderr
 from goldsmith.cli.settings import read_settings
 from goldsmith.effects import clock, namespace
 from goldsmith.effects.process import interact
+from goldsmith.model.format import NAMES
 from goldsmith.store.home import find_home
 
 
@@ -31,7 +32,7 @@ from goldsmith.store.home import find_home
     "formats",
     default="",
     metavar="LIST",
-    help="Formats for --output: raw, qcow2 (default: the recipe's outputs).",
+    help=f"Formats for --output: {', '.join(NAMES)} (default: the recipe's outputs).",
 )
 @click.option(
     "--mirror", default="", metavar="URI", help="The package mirror; two with a space: main and security."

@@ -20,6 +20,7 @@ VERBS = {
     "build": ("goldsmith.cli.build", "Build a golden image from a recipe."),
     "explain": ("goldsmith.cli.explain", "Say which steps would run, and why."),
     "boot": ("goldsmith.cli.boot", "Boot a throwaway copy of an image and check that it is well."),
+    "export": ("goldsmith.cli.export", "Write an image's disk in the format of a cloud or hypervisor."),
     "component": ("goldsmith.cli.component", "Validate or run component documents."),
 }
 """Every verb: the module whose ``command`` it is, and its line in the help. Modules are imported when they are used."""

@@ -26,6 +26,7 @@ from goldsmith.model.customizations import (
     Timezone,
     User,
 )
+from goldsmith.model.format import NAMES
 from goldsmith.model.said import Says
 
 __all__ = [
@@ -313,9 +314,9 @@ class Recipe:
     )
     disk: Annotated[DiskSpec, Says("Size, file system and boot.")] = field(default_factory=DiskSpec)
     remove: Annotated[Remove, Says("What is taken out at the end.")] = field(default_factory=Remove)
-    outputs: Annotated[
-        tuple[str, ...], Says("Formats that `build --output` writes.", choices=("raw", "qcow2"))
-    ] = ("qcow2",)
+    outputs: Annotated[tuple[str, ...], Says("Formats that `build --output` writes.", choices=NAMES)] = (
+        "qcow2",
+    )
     tests: Annotated[tuple[str, ...], Says("Test files, for the booted machine.")] = ()
     where: Place | None = field(default=None, compare=False)
     directory: str = field(default=".", compare=False)

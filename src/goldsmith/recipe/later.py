@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from goldsmith.errors import InputError
+from goldsmith.model.format import NAMES
 from goldsmith.recipe.document import Node
 from goldsmith.recipe.nodes import ITEM, find_all
 
@@ -26,7 +27,7 @@ YET = "leave it out for now"
 ELSEWHERE = "is not a key of goldsmith"
 RED_HAT = "is for Red Hat's systems"
 DISK = "the disk has one root; set its size by 'disk.size' and its file system by 'disk.root'"
-FORMATS = ("vmdk", "vhd", "vhdx", "vdi", "ova", "iso", "gcp", "ami", "tar", "oci", "squashfs", "pxe", "img")
+FORMATS = ("ova", "iso", "ami", "tar", "oci", "oci-archive", "squashfs", "pxe")
 
 REFUSALS = (
     Refusal(("seal",), "every image is sealed in full; leave it out"),
@@ -39,7 +40,9 @@ REFUSALS = (
     Refusal(("disk", "encryption"), YET),
     Refusal(("disk", "swap"), "make a swap file on first boot by a component"),
     Refusal(("disk", "root"), "write ext4, or erofs for a root that is never written", ("xfs", "btrfs")),
-    Refusal(("outputs", ITEM), "write raw or qcow2, and convert with qemu-img", FORMATS),
+    Refusal(("outputs", ITEM), f"there are: {', '.join(NAMES)}", FORMATS),
+    Refusal(("outputs", ITEM), "write raw", ("img",), "is raw in goldsmith's words"),
+    Refusal(("outputs", ITEM), "write vhd", ("vpc",), "is vhd in goldsmith's words"),
     Refusal(
         ("architecture",), "write amd64", ("arm64", "aarch64", "riscv64", "i386", "armhf", "ppc64el", "s390x")
     ),

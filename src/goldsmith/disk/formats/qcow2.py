@@ -11,28 +11,24 @@ Clusters are compressed each by itself, so the bytes do not depend on how many t
 the zstd library's version: a disk's identity is ``disk_digest``, never the digest of a qcow2 file.
 """
 
-import errno
 import os
 import struct
 import threading
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import zstandard
 
-from goldsmith.effects.files import sha256_file
+from goldsmith.disk.formats.source import Source
 from goldsmith.effects.parallel import in_order
 from goldsmith.effects.sparse import chunks
-from goldsmith.errors import NoSpace
 
 CLUSTER_BITS = 16
 CLUSTER = 1 << CLUSTER_BITS
 BATCH = 16
 """Clusters a thread takes at once: below, Python's own work for each shows."""
-BUFFER = 1 << 20
 SECTOR = 512
 VERSION = 3
 HEADER_SIZE = 112
@@ -60,36 +56,18 @@ class Piece:
     """Whether they are."""
 
 
-def write_qcow2(raw: Path, output: Path, *, jobs: int = 2, level: int = 3) -> str:
-    """Write a raw disk as qcow2 and return the SHA-256 of the new file, in hexadecimal.
+def write_qcow2(source: Source, target: BinaryIO, *, jobs: int, level: int = 3) -> None:
+    """Write the data, then the tables, then the header, which tells where they are.
 
     Args:
-        raw: the disk; its size is a multiple of 512.
-        output: the file to write; an existing one is replaced. It is neither durable when this returns nor whole
-            after an error: the caller gives it its final name.
+        source: the disk.
+        target: an empty file.
         jobs: threads that compress.
         level: zstd's level, 1 to 19; above 3 each costs much time for little.
-
-    Raises:
-        NoSpace: the file system of ``output`` is full.
     """
-    try:
-        with raw.open("rb") as source, output.open("wb", buffering=BUFFER) as target:
-            write_stream(source.fileno(), target, jobs=jobs, level=level)
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise NoSpace(
-                f"no space left while writing {output}", hint="free some space there and try again"
-            ) from error
-        raise
-    return sha256_file(output)
-
-
-def write_stream(source: int, target: BinaryIO, *, jobs: int, level: int) -> None:
-    """Write the data, then the tables, then the header, which tells where they are."""
-    tables = Tables(os.fstat(source).st_size)
+    tables = Tables(source.size)
     target.write(bytes(CLUSTER))
-    target.writelines(tables.place(piece) for piece in pieces(source, jobs=jobs, level=level))
+    target.writelines(tables.place(piece) for piece in pieces(source.descriptor, jobs=jobs, level=level))
     position = -(-tables.end // CLUSTER) * CLUSTER
     target.write(bytes(position - tables.end))
     target.write(tables.finish(position))
