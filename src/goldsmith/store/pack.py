@@ -1,0 +1,197 @@
+"""A layer's bytes: a tar archive cut into zstd frames, made on all cores.
+
+- Parents first (with the time 0, so that a layer depends on its own files only), then all that is small, in the order
+  of paths, in shared frames of up to 256 KiB; then files of 128 KiB and more, each beginning a frame of its own, which
+  is cut every 2 MiB; then hard links; then the archive's end.
+- Every file is compared with its SHA-256 while it is read.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+import zstandard
+
+from goldsmith.effects.parallel import in_order
+from goldsmith.errors import IntegrityError
+from goldsmith.model.disk import BLOCK
+from goldsmith.model.tree import TreeEntry
+from goldsmith.store import tar
+
+LARGE = 128 << 10
+"""From so many bytes a file has frames of its own."""
+SHARED = 256 << 10
+"""Bytes of archive in a shared frame, at most."""
+CUT = 2 << 20
+"""Bytes of a large file in one frame."""
+LEVEL = 3
+ZERO = bytes(BLOCK)
+Opener = Callable[[str], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An entry, or a piece of a large file's bytes, as it lies in the archive."""
+
+    entry: TreeEntry
+    """What it is."""
+    header: bytes
+    """Before its bytes; empty from a file's second piece on."""
+    start: int = 0
+    """Where in the file the piece begins."""
+    length: int = 0
+    """Bytes of the file in this piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """By what the first block of a file that is not all zeros is known on a disk."""
+
+    block: int
+    """Its number in the file."""
+    digest: str
+    """SHA-256 of its 4096 bytes, filled up with zeros, in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a layer."""
+
+    items: tuple[Item, ...]
+    """What it holds, in order."""
+    raw: bytes
+    """Before compression."""
+    packed: bytes
+    """After it."""
+    offsets: tuple[int, ...]
+    """Where the bytes of each item begin in ``raw``."""
+    heads: tuple[Head | None, ...]
+    """Of each item; None for zeros only."""
+
+
+def archive(entries: Sequence[TreeEntry], parents: Iterable[TreeEntry]) -> Iterator[tuple[Item, ...]]:
+    """The archive of a layer, as the items of its frames.
+
+    Args:
+        entries: what the layer holds; files of one link group are all there.
+        parents: directories above them that the layer must name.
+    """
+    small: list[Item] = []
+    large: list[TreeEntry] = []
+    links: list[Item] = []
+    first: dict[str, str] = {}
+    small += [Item(entry, tar.header(replace(entry, mtime=0))) for entry in sorted(parents, key=_path)]
+    for entry in sorted(entries, key=_path):
+        before = first.setdefault(entry.link, entry.path) if entry.link else entry.path
+        if before != entry.path:
+            links.append(Item(entry, tar.header(replace(entry, xattrs=()), link_to=before)))
+        elif entry.kind == "file" and entry.size >= LARGE:
+            large.append(entry)
+        else:
+            small.append(Item(entry, tar.header(entry), 0, entry.size if entry.kind == "file" else 0))
+    yield from _shared(small)
+    for entry in large:
+        for start in range(0, entry.size, CUT):
+            length = min(CUT, entry.size - start)
+            yield (Item(entry, b"" if start else tar.header(entry), start, length),)
+    yield from _shared(links)
+
+
+def _path(entry: TreeEntry) -> str:
+    return entry.path
+
+
+def _shared(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
+    room: list[Item] = []
+    filled = 0
+    for item in items:
+        length = len(item.header) + item.length + -item.length % tar.RECORD
+        if room and filled + length > SHARED:
+            yield tuple(room)
+            room, filled = [], 0
+        room.append(item)
+        filled += length
+    if room:
+        yield tuple(room)
+
+
+def frames(
+    entries: Sequence[TreeEntry], parents: Iterable[TreeEntry], open_file: Opener, *, jobs: int
+) -> Iterator[Frame]:
+    """The frames of a layer in their order, the archive's end last.
+
+    Raises:
+        IntegrityError: a file is not what its entry says.
+    """
+    whole: dict[str, hashlib._Hash] = {}
+    for frame in in_order(lambda items: pack(items, open_file), archive(entries, parents), jobs=jobs):
+        item = frame.items[0]
+        if item.entry.size >= LARGE and item.length:
+            state = whole.setdefault(item.entry.path, hashlib.sha256())
+            at = frame.offsets[0]
+            state.update(memoryview(frame.raw)[at : at + item.length])
+            if item.start + item.length == item.entry.size and state.hexdigest() != item.entry.sha256:
+                raise changed(item.entry, state.hexdigest())
+        yield frame
+    yield Frame((), tar.END, compress(tar.END), (), ())
+
+
+def pack(items: tuple[Item, ...], open_file: Opener) -> Frame:
+    """Read and compress the items of one frame; files that are whole in it are compared with their digests."""
+    raw = bytearray()
+    offsets, heads = [], []
+    for item in items:
+        raw += item.header
+        offsets.append(len(raw))
+        data = read(item, open_file) if item.length else b""
+        heads.append(head(data, item.start // BLOCK))
+        raw += data
+        if item.start + item.length == item.entry.size:
+            raw += bytes(-len(raw) % tar.RECORD)
+    return Frame(items, bytes(raw), compress(raw), tuple(offsets), tuple(heads))
+
+
+def read(item: Item, open_file: Opener) -> bytes:
+    """The bytes of one item."""
+    with open_file(item.entry.path) as stream:
+        if item.start:
+            stream.seek(item.start)
+        data = stream.read(item.length)
+        while len(data) < item.length and (more := stream.read(item.length - len(data))):
+            data += more
+        if len(data) < item.length:
+            raise changed(item.entry, f"{item.start + len(data)} bytes only")
+    if item.length == item.entry.size < LARGE and hashlib.sha256(data).hexdigest() != item.entry.sha256:
+        raise changed(item.entry, hashlib.sha256(data).hexdigest())
+    return data
+
+
+def head(data: bytes, before: int) -> Head | None:
+    """The first block of a piece that is not all zeros; ``before`` blocks of the file come before the piece."""
+    for at in range(0, len(data), BLOCK):
+        block = data[at : at + BLOCK].ljust(BLOCK, b"\0")
+        if block != ZERO:
+            return Head(before + at // BLOCK, hashlib.sha256(block).hexdigest())
+    return None
+
+
+def compress(data: bytes | bytearray) -> bytes:
+    """One zstd frame that names its size."""
+    return zstandard.ZstdCompressor(level=LEVEL).compress(data)
+
+
+def changed(entry: TreeEntry, found: str) -> IntegrityError:
+    """The error for a file that is not what its entry says."""
+    return IntegrityError(
+        f"file {entry.path!r} is not what the tree's list says: {found} instead of {entry.size} bytes"
+        f" with the SHA-256 {entry.sha256}",
+        hint="something has changed the tree while it was stored; build it again",
+    )
+
+
+def parents(entries: Sequence[TreeEntry], tree: Mapping[str, TreeEntry]) -> tuple[TreeEntry, ...]:
+    """The directories above ``entries`` that a layer must name, the root left out; only what the tree lists."""
+    found = {str(parent) for entry in entries for parent in PurePosixPath(entry.path).parents} - {"/"}
+    return tuple(tree[path] for path in sorted(found) if path in tree)

@@ -1,0 +1,281 @@
+"""A tree in the store: its layers, and the index that says of every path what it is and where its bytes lie.
+
+The index is JSON, a line each, compressed by zstd: first ``{"goldsmith": "tree 1", "layers": [...]}``, each layer with
+``digest``, ``size``, ``diff_id`` and ``frames`` (bytes uncompressed and compressed); then a row for each path, sorted,
+as ``model.tree.rows`` has it, with layer, frame and offset in the frame behind it for a file that has bytes. The other
+names of a hard link have no place; they share the bytes of the first.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import zstandard
+
+from goldsmith.effects.parallel import in_order
+from goldsmith.errors import IntegrityError, UsageError
+from goldsmith.model.oci import LAYER, TREE_INDEX, Descriptor
+from goldsmith.model.tree import TreeEntry, rows
+from goldsmith.store.blobs import Blobs, wrong
+from goldsmith.store.layers import Place, StoredLayer, store_layer
+from goldsmith.store.layout import Layout
+from goldsmith.store.pack import Opener
+from goldsmith.store.partition import partition
+
+INDEX_LIMIT = 1 << 30
+"""Bytes of an index uncompressed, at most; more is a bomb."""
+MARK = "tree 1"
+LEVEL = 6
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTree:
+    """A tree that is in the store."""
+
+    layers: tuple[StoredLayer, ...]
+    """Lowest first."""
+    index: Descriptor
+    """The list of everything in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedLayer:
+    """A layer as the index knows it."""
+
+    blob: Descriptor
+    """The compressed archive."""
+    diff_id: str
+    """Digest of the archive uncompressed."""
+    frames: tuple[tuple[int, int], ...]
+    """Bytes of each frame, uncompressed and compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeIndex:
+    """An index that was read."""
+
+    layers: tuple[IndexedLayer, ...]
+    """As in the image."""
+    entries: Mapping[str, TreeEntry]
+    """By path, sorted."""
+    places: Mapping[str, tuple[int, Place]]
+    """By path: the layer's number, and the place in it; of each file that has bytes, hard links too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some bytes of a file."""
+
+    path: str
+    """The file."""
+    start: int
+    """Where in the file they lie."""
+    data: memoryview
+    """The bytes."""
+
+
+def store_tree(
+    layout: Layout,
+    entries: Mapping[str, TreeEntry],
+    open_file: Opener,
+    *,
+    owners: Mapping[str, str],
+    epoch: int | None = None,
+    jobs: int = 2,
+) -> StoredTree:
+    """Store a tree's layers and index; layers that are known are neither read nor written.
+
+    Args:
+        layout: the store, which must be ``used``.
+        entries: the tree by path.
+        open_file: a path's bytes; called from several threads.
+        owners: the package of each path that has one.
+        epoch: the time that the build gave to what it touched.
+        jobs: how many threads compress.
+
+    Raises:
+        IntegrityError: a file is not what its entry says.
+        UsageError: a path is of a kind that cannot be stored.
+        NoSpace: the store's file system is full.
+    """
+    layers = tuple(
+        store_layer(layout, [entries[path] for path in paths], entries, open_file, jobs=jobs)
+        for paths in partition(entries, owners, epoch=epoch).values()
+    )
+    index = layout.blobs.put(encode(entries.values(), layers), TREE_INDEX)
+    return StoredTree(layers, index)
+
+
+def encode(entries: Collection[TreeEntry], layers: Sequence[StoredLayer]) -> bytes:
+    """The bytes of an index."""
+    listed = [
+        {"digest": x.blob.digest, "size": x.blob.size, "diff_id": x.diff_id, "frames": x.frames}
+        for x in layers
+    ]
+    places = {
+        path: (number, place) for number, layer in enumerate(layers) for path, place in layer.places.items()
+    }
+    lines = [json.dumps({"goldsmith": MARK, "layers": listed}, separators=(",", ":"))]
+    for row in rows(entries):
+        if str(row[0]) in places:
+            number, place = places[str(row[0])]
+            row += [number, place.frame, place.offset]
+        lines.append(json.dumps(row, separators=(",", ":")))
+    text = "\n".join([*lines, ""]).encode()
+    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(text)
+
+
+def decode(data: bytes) -> TreeIndex:
+    """An index from its bytes.
+
+    Raises:
+        ValueError: they are none.
+    """
+    try:
+        text = zstandard.ZstdDecompressor().decompress(data, max_output_size=INDEX_LIMIT)
+        first, *lines = text.decode().splitlines()
+        facts = json.loads(first)
+        if facts["goldsmith"] != MARK:
+            raise ValueError(f"it begins with {facts['goldsmith']!r:.40}, not with {MARK!r}")
+        layers = tuple(
+            IndexedLayer(
+                Descriptor(LAYER, x["digest"], x["size"]),
+                x["diff_id"],
+                tuple((raw, size) for raw, size in x["frames"]),
+            )
+            for x in facts["layers"]
+        )
+        entries: dict[str, TreeEntry] = {}
+        places: dict[str, tuple[int, Place]] = {}
+        for line in lines:
+            *plain, xattrs, link = (row := json.loads(line))[:11]
+            entry = TreeEntry(*plain, tuple((name, value) for name, value in xattrs), link)  # type: ignore[call-arg] # eleven columns
+            entries[entry.path] = entry
+            if len(row) > len(plain) + 2:
+                number, frame, offset = row[11:]
+                places[entry.path] = (number, Place(frame, offset))
+                if not 0 <= frame < len(layers[number].frames) or offset < 0 or number < 0:
+                    raise ValueError(f"{entry.path!r} lies in a frame that is not there")
+            elif link and link in places:
+                places[entry.path] = places[link]
+    except (KeyError, TypeError, IndexError, zstandard.ZstdError, RecursionError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    return TreeIndex(layers, entries, places)
+
+
+def read_index(layout: Layout, digest: str) -> TreeIndex:
+    """An image's tree index, verified.
+
+    Raises:
+        IntegrityError: it is missing or damaged.
+    """
+    try:
+        return decode(layout.blobs.read(digest))
+    except ValueError as error:
+        raise wrong(digest, f"it is no tree index ({error})") from error
+
+
+def pieces(layout: Layout, index: TreeIndex, wanted: Collection[str], *, jobs: int = 2) -> Iterator[Piece]:
+    """The bytes of files, in the order in which they lie in the layers; each frame is read and unpacked once.
+
+    Args:
+        layout: the store.
+        index: the tree.
+        wanted: paths of files; those without bytes give no piece.
+        jobs: how many threads unpack.
+
+    Raises:
+        IntegrityError: a layer is missing, or its bytes are no frames as the index has them.
+    """
+    by_frame: dict[tuple[int, int], list[tuple[int, str]]] = {}
+    for path in wanted:
+        if path in index.places:
+            number, place = index.places[path]
+            by_frame.setdefault((number, place.frame), []).append((place.offset, path))
+    jobs_to_do = sorted(_frames_of(index, by_frame))
+
+    def unpack(job: tuple[int, int, int]) -> bytes:
+        number, frame, at = job
+        return read_frame(layout.blobs, index.layers[number], frame, at)
+
+    open_end: tuple[str, int] | None = None
+    for (number, frame, _), data in zip(jobs_to_do, in_order(unpack, jobs_to_do, jobs=jobs), strict=True):
+        view = memoryview(data)
+        if (number, frame) not in by_frame and open_end is not None:
+            path, done = open_end
+            yield Piece(path, done, view[: index.entries[path].size - done])
+            open_end = (path, done + len(view))
+        for offset, path in sorted(by_frame.get((number, frame), ())):
+            size = index.entries[path].size
+            yield Piece(path, 0, view[offset : offset + size])
+            open_end = (path, len(view) - offset)
+
+
+def _frames_of(
+    index: TreeIndex, by_frame: Mapping[tuple[int, int], Sequence[tuple[int, str]]]
+) -> Iterator[tuple[int, int, int]]:
+    """Layer, frame and the frame's place in the layer, of every frame that has bytes of a wanted file."""
+    needed = set(by_frame)
+    for (number, frame), held in by_frame.items():
+        offset, path = max(held)
+        left = index.entries[path].size - (index.layers[number].frames[frame][0] - offset)
+        following = frame + 1
+        while left > 0 and following < len(index.layers[number].frames):
+            needed.add((number, following))
+            left -= index.layers[number].frames[following][0]
+            following += 1
+    for number in {number for number, _ in needed}:
+        at = 0
+        for frame, (_, size) in enumerate(index.layers[number].frames):
+            if (number, frame) in needed:
+                yield number, frame, at
+            at += size
+
+
+def read_frame(blobs: Blobs, layer: IndexedLayer, frame: int, at: int) -> bytes:
+    """One frame of a layer, unpacked; ``at`` is where it begins in the layer."""
+    raw, size = layer.frames[frame]
+    with blobs.open(layer.blob.digest) as stream:
+        stream.seek(at)
+        packed = stream.read(size)
+    try:
+        if zstandard.frame_content_size(packed) != raw:
+            raise wrong(
+                layer.blob.digest, f"its frame {frame} at byte {at} has another length than the index says"
+            )
+        return zstandard.ZstdDecompressor().decompress(packed, max_output_size=raw)
+    except zstandard.ZstdError as error:
+        raise wrong(
+            layer.blob.digest, f"its frame {frame} at byte {at} cannot be unpacked ({error})"
+        ) from error
+
+
+def open_path(layout: Layout, index: TreeIndex, path: str) -> BinaryIO:
+    """A file's bytes, verified; for files that fit into memory.
+
+    Raises:
+        UsageError: the tree has no such file.
+        IntegrityError: its bytes are not what the index says.
+    """
+    entry = index.entries.get(path)
+    if entry is None or entry.kind != "file":
+        raise UsageError(
+            f"the tree has no file {path!r}",
+            hint="paths begin with / and are those that goldsmith tree lists",
+        )
+    data = b"".join(piece.data for piece in pieces(layout, index, [path], jobs=1))
+    found = hashlib.sha256(data).hexdigest()
+    if found != entry.sha256:
+        raise IntegrityError(
+            f"file {path!r} in the store has the SHA-256 {found} instead of {entry.sha256}",
+            hint="goldsmith store check --read tells which images it hurts",
+        )
+    return io.BytesIO(data)
+
+
+def opener(layout: Layout, index: TreeIndex) -> Callable[[str], BinaryIO]:
+    """``open_path`` for one tree."""
+    return lambda path: open_path(layout, index, path)
