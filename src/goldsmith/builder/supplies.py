@@ -9,10 +9,12 @@ from typing import Generic, TypeVar
 
 from goldsmith.builder.debs import Unpacked, damaged, forget, unpack_all
 from goldsmith.builder.execute import Listener
+from goldsmith.builder.inputs import Inputs
 from goldsmith.builder.request import Request
 from goldsmith.builder.toolstree import standing_tree, tools_tree
 from goldsmith.disk.tools import Tools
-from goldsmith.lock.fetch import Origins, fetch, package_path
+from goldsmith.errors import IntegrityError
+from goldsmith.lock.fetch import Origins, fetch, fetch_downloads, package_path
 from goldsmith.lock.file import read_tools
 from goldsmith.lock.mirror import read_host_apt
 from goldsmith.lock.renew import origins_of
@@ -47,13 +49,14 @@ class Supplies:
     """The unpacked packages by the SHA-256 of their .debs."""
     tools: Callable[[], Tools]
     """The tools tree."""
-    downloads: Mapping[str, Path]
+    downloads: Callable[[], Mapping[str, Path]]
     """Components' downloads by address."""
 
 
-def supplies_of(request: Request, recipe: Recipe, lock: Lock, *, home: Home, listener: Listener) -> Supplies:
-    """What the lock names; getting it raises what ``fetch`` and ``unpack_all`` raise."""
+def supplies_of(request: Request, inputs: Inputs, lock: Lock, *, home: Home, listener: Listener) -> Supplies:
+    """What the lock names; getting it raises what ``fetch``, ``fetch_downloads`` and ``unpack_all`` raise."""
     every = all_packages(lock)
+    recipe = inputs.recipe
 
     def get(packages: list[LockedPackage]) -> Mapping[str, Path]:
         origins = _origins(request, recipe, home, packages)
@@ -69,8 +72,27 @@ def supplies_of(request: Request, recipe: Recipe, lock: Lock, *, home: Home, lis
     return Supplies(
         packages=Once(lambda: unpack_soundly(get(every), home, jobs=request.jobs)),
         tools=Once(make_tools),
-        downloads={download.url: package_path(home, download.sha256) for download in lock.downloads},
+        downloads=Once(lambda: _downloads(request, inputs, lock, home)),
     )
+
+
+def _downloads(request: Request, inputs: Inputs, lock: Lock, home: Home) -> Mapping[str, Path]:
+    """The files that the lock names, brought here if they are not: the lock may come from another machine."""
+    mirror = None
+    if not all(package_path(home, entry.sha256).exists() for entry in lock.downloads):
+        # Only its proxies matter here.
+        host, variables = read_host_apt(), dict(os.environ)
+        mirror = origins_of(
+            inputs.recipe, option=request.mirror, environment=variables, host=host, required=False
+        ).mirror
+    found = fetch_downloads(inputs.downloads, lock.downloads, mirror, home=home, offline=request.offline)
+    locked = {entry.url: entry.sha256 for entry in lock.downloads}
+    for entry in found:
+        if entry.sha256 != locked[entry.url]:
+            raise IntegrityError(
+                f"{entry.url!r} is not the file that the lock names", hint="renew it: goldsmith lock RECIPE"
+            )
+    return {entry.url: package_path(home, entry.sha256) for entry in found}
 
 
 def all_packages(lock: Lock) -> list[LockedPackage]:

@@ -132,7 +132,7 @@ def _component(step: Step, shop: Workshop, material: Material) -> Action:
     return in_tree(
         shop,
         lambda ground: run_phase(
-            ground, shop, document, use, phase=phase, downloads=material.supplies.downloads, secrets=secrets
+            ground, shop, document, use, phase=phase, downloads=material.supplies.downloads(), secrets=secrets
         ),
     )
 

@@ -86,7 +86,7 @@ def command(
             from goldsmith.builder.build import run_build  # noqa: PLC0415
             from goldsmith.builder.supplies import supplies_of  # noqa: PLC0415
 
-            supplies = supplies_of(request, planned.inputs.recipe, planned.lock, home=home, listener=progress)
+            supplies = supplies_of(request, planned.inputs, planned.lock, home=home, listener=progress)
             aftermath = Aftermath(
                 keep=keep_on_failure, open_shell=shell_opener(progress) if shell_on_failure else None
             )
