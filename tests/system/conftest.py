@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,17 @@ from goldsmith.store.home import Home
 
 TINY = "name: tiny\nversion: 1.0.0\nfrom: debian:trixie\n"
 LOCKS = ("recipe.lock", "goldsmith-tools.lock")
+PROJECT = Path(__file__).parent.parent.parent
+SHOW = """
+mkdir -p "$2"
+mount --bind "$1" "$2"
+mount -t tmpfs -o mode=755 none "$3"
+mkdir -p "$1"
+mount --bind "$2" "$1"
+shift 3
+exec "$@"
+"""
+"""Mounts an empty directory over the closed one, and the project at its old place in it."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,15 @@ class Person:
         """A command that runs another as this user."""
         account = pwd.getpwnam(self.name)
         ids = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
-        return ["setpriv", *ids, "env", f"HOME={self.directory}"]
+        return [*self._shown(), "setpriv", *ids, "env", f"HOME={self.directory}"]
+
+    def _shown(self) -> list[str]:
+        """Where the project lies below a closed directory (root's home), show this user the project and nothing else."""
+        closed = [parent for parent in PROJECT.parents if not parent.stat().st_mode & stat.S_IXOTH]
+        if not closed:
+            return []
+        aside = str(self.directory / "project")
+        return ["unshare", "--mount", "sh", "-ec", SHOW, "sh", str(PROJECT), aside, str(closed[-1])]
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ phases:
             - mkdir -p /opt/made
             - for n in $(seq 50); do echo "$n" >/opt/made/$n; done
             - ln /opt/made/1 /opt/made/linked
-            - ls -U /opt/made | sort >/opt/made/list
+            - ls -U /opt/made | sort >/opt/list
             - "true SAYS"
 """
 
