@@ -502,6 +502,7 @@ def test_the_tools_come_without_the_essential_packages(
 PROGRAM = f"""\
 import os, sys
 from pathlib import Path
+from goldsmith.effects import net, part  # now: nobody may not be able to read the project's directory
 from goldsmith.lock.fetch import Origins
 from goldsmith.lock.file import lock_text
 from goldsmith.lock.mirror import Mirror
