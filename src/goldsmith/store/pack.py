@@ -9,7 +9,6 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import BinaryIO
 
 import zstandard
@@ -193,5 +192,10 @@ def changed(entry: TreeEntry, found: str) -> IntegrityError:
 
 def parents(entries: Sequence[TreeEntry], tree: Mapping[str, TreeEntry]) -> tuple[TreeEntry, ...]:
     """The directories above ``entries`` that a layer must name, the root left out; only what the tree lists."""
-    found = {str(parent) for entry in entries for parent in PurePosixPath(entry.path).parents} - {"/"}
+    found: set[str] = set()
+    for entry in entries:
+        above = entry.path.rpartition("/")[0]
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
     return tuple(tree[path] for path in sorted(found) if path in tree)
