@@ -91,7 +91,7 @@ def test_the_callers_umask_comes_back_even_after_an_error(tmp_path: Path) -> Non
     old = os.umask(0o077)
     try:
         with pytest.raises(FileExistsError), ordinary_umask():
-            [(tmp_path / "made").mkdir() for _ in range(2)]
+            os.makedirs(tmp_path / "made" / ".." / "made", exist_ok=False)
         assert os.umask(0o077) == 0o077
     finally:
         os.umask(old)
