@@ -424,10 +424,11 @@ def test_update_os_runs_apt_get_of_the_host(tree: Path, tmp_path: Path) -> None:
 
 def test_an_ordinary_user_can_run_file_modules(tree: Path) -> None:
     script = (
-        "import os, sys; from pathlib import Path; os.setgroups([]); os.setgid(4321); os.setuid(4321)\n"
+        "import os, sys; from pathlib import Path\n"
         "from goldsmith.builder.components.local import LocalHost\n"
         "from goldsmith.builder.components.run import run_document\n"
         "from goldsmith.effects.root import Root\nfrom goldsmith.recipe.component import parse_component\n"
+        "os.setgroups([]); os.setgid(4321); os.setuid(4321)\n"
         "result = run_document(parse_component(sys.stdin.read(), 'c.yml'), LocalHost(Root(Path(sys.argv[1])), '/', {}),"
         " log_directory=Path(sys.argv[1], 'home/log'))\nprint(result.status, result.failures)\n"
     )

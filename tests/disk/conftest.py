@@ -9,20 +9,31 @@ from pathlib import Path
 
 import pytest
 
+from goldsmith.builder.toolstree import standing_tree
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.process import run
+from goldsmith.lock.file import lock_path, read_lock
+from goldsmith.store.home import Home
 
 EPOCH = 1_700_000_000
 
 
 @pytest.fixture(scope="session")
-def tools() -> Tools:
-    root = Path(os.environ.get("GOLDSMITH_TEST_TOOLS", "/tmp/goldsmith-tools"))
-    if not (root / "usr/sbin/mke2fs").is_file():
-        pytest.skip(f"no tools tree at {root}: name one in GOLDSMITH_TEST_TOOLS")
+def tools(request: pytest.FixtureRequest) -> Tools:
+    """The tree that ``GOLDSMITH_TEST_TOOLS`` names, else the one that the example's build has used."""
     if os.geteuid() != 0:
         pytest.skip("needs root: a sandbox without a user namespace")
-    return Tools(root)
+    named = os.environ.get("GOLDSMITH_TEST_TOOLS")
+    if named:
+        return Tools(Path(named))
+    home: Home = request.getfixturevalue("shared_home")
+    recipe: Path = request.getfixturevalue("web_recipe")
+    request.getfixturevalue("web_build")
+    lock = read_lock(lock_path(recipe))
+    assert lock is not None
+    made = standing_tree(lock.tools, home)
+    assert made is not None, "the build has left no tools tree"
+    return made
 
 
 def entries(seed: int = 1) -> list[tuple[str, Callable[[Path], None]]]:
