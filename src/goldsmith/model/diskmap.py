@@ -1,8 +1,10 @@
 """A disk map: how the bytes of a disk come from the files of a tree.
 
 Its bytes are JSON, a line each, compressed by zstd: first ``{"goldsmith": "disk map 1", "size", "disk_digest",
-"tree_digest"}``; then a row for each run, in the order of the disk, without gaps: ``[BLOCKS]`` of zeros, ``[BLOCKS,
+"tree_digest", "cuts"}``; then a row for each run, in the order of the disk, without gaps: ``[BLOCKS]`` of zeros, ``[BLOCKS,
 FILE, BLOCK]`` for blocks of a file from its block ``BLOCK`` on, ``[BLOCKS, -1]`` for the next bytes of the literals.
+Literals are kept in a blob for each area of the disk, so that those of an unchanged boot partition are known again;
+``cuts`` are the blocks where the second and further areas begin, and no run of literals crosses one.
 ``FILE`` counts the contents of the tree: its SHA-256s, each once, sorted, without that of nothing. Blocks have 4096
 bytes; a file's last block is filled up with zeros; a disk's last block may be cut.
 """
@@ -60,6 +62,8 @@ class DiskMap:
     """The tree whose files it means."""
     runs: tuple[Run, ...]
     """From the disk's first block to its last."""
+    cuts: tuple[int, ...] = ()
+    """The blocks where areas begin, the first one left out; ascending."""
 
     @property
     def literal_bytes(self) -> int:
@@ -80,6 +84,7 @@ def encode(found: DiskMap, tree: Iterable[TreeEntry]) -> bytes:
         "size": found.size,
         "disk_digest": found.disk_digest,
         "tree_digest": found.tree_digest,
+        "cuts": found.cuts,
     }
     lines = [json.dumps(head, separators=(",", ":"))]
     for run in found.runs:
@@ -109,7 +114,10 @@ def decode(data: bytes, tree: Mapping[str, TreeEntry]) -> DiskMap:
         if not isinstance(size, int) or size < 0:
             raise ValueError(f"it is for a disk of {size!r:.40} bytes")
         runs = tuple(_runs(lines, tree))
-        found = DiskMap(size, str(facts["disk_digest"]), str(facts["tree_digest"]), runs)
+        cuts = tuple(facts["cuts"])
+        if not all(type(cut) is int and cut >= 0 for cut in cuts) or list(cuts) != sorted(set(cuts)):
+            raise ValueError(f"its areas begin at {cuts!r:.80}")
+        found = DiskMap(size, str(facts["disk_digest"]), str(facts["tree_digest"]), runs, cuts)
     except (KeyError, TypeError, IndexError, zstandard.ZstdError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     covered = sum(run.blocks for run in runs)

@@ -1,7 +1,7 @@
 """Disk maps in the store: made from a finished disk, and turned into the same disk again."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from goldsmith.store.pack import Opener
 from goldsmith.store.tree import TreeIndex, pieces
 
 PIECE = 1 << 20
-LEVEL = 3
+LEVEL = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class StoredMap:
     """The runs."""
     blob: Descriptor
     """The map."""
-    literals: Descriptor
-    """The bytes that come from no file, in the order of the disk."""
+    literals: tuple[Descriptor, ...]
+    """The bytes that come from no file, in the order of the disk; a blob for each area."""
 
 
 def starts_of(entries: Mapping[str, TreeEntry], layers: Iterable[StoredLayer]) -> dict[str, list[Start]]:
@@ -61,8 +61,19 @@ def store_map(
     *,
     disk_digest: str,
     tree_digest: str,
+    cuts: Sequence[int] = (),
 ) -> StoredMap:
     """Find a tree's files on the disk made from it; store the map and what comes from no file.
+
+    Args:
+        layout: the store, which must be ``used``.
+        raw: the finished disk.
+        entries: the tree by path.
+        layers: the tree's layers.
+        open_file: a path's bytes; called for the few files that do not lie in one piece.
+        disk_digest: the disk's identity.
+        tree_digest: the tree's.
+        cuts: bytes of the disk where partitions begin whose literals are to be kept by themselves.
 
     Raises:
         NoSpace: the store's file system is full.
@@ -75,30 +86,45 @@ def store_map(
     with raw.open("rb", buffering=0) as stream:
         runs = find_runs(stream.fileno(), starts_of(entries, layers), open_content)
         size = os.fstat(stream.fileno()).st_size
-        literals = store_literals(layout, stream.fileno(), runs)
-    found = DiskMap(size, disk_digest, tree_digest, tuple(runs))
+        found = DiskMap(
+            size, disk_digest, tree_digest, tuple(runs), tuple(sorted({cut // BLOCK for cut in cuts}))
+        )
+        literals = tuple(store_literals(layout, stream.fileno(), area) for area in areas(found))
     return StoredMap(found, layout.blobs.put(encode(found, entries.values()), DISK_MAP), literals)
 
 
-def store_literals(layout: Layout, disk: int, runs: Iterable[Run]) -> Descriptor:
-    """Store the bytes that come from no file, as one zstd stream."""
+def store_literals(layout: Layout, disk: int, ranges: Iterable[tuple[int, int]]) -> Descriptor:
+    """Store the bytes of ranges of the disk, as one zstd stream."""
     packer = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compressobj()
     with layout.blobs.growing() as blob:
-        for start, length in literal_ranges(runs):
-            for at in range(start, start + length, PIECE):
-                data = os.pread(disk, min(PIECE, start + length - at), at)
-                blob.write(packer.compress(data.ljust(min(PIECE, start + length - at), b"\0")))
+        for at, length in cut_up(ranges):
+            blob.write(packer.compress(os.pread(disk, length, at).ljust(length, b"\0")))
         blob.write(packer.flush())
     return Descriptor(DISK_LITERALS, blob.digest, blob.size)
 
 
-def literal_ranges(runs: Iterable[Run]) -> Iterator[tuple[int, int]]:
-    """Where literals lie on the disk: first byte and length, in whole blocks."""
+def areas(found: DiskMap) -> list[list[tuple[int, int]]]:
+    """Where literals lie on the disk, for each area: first byte and length, in whole blocks."""
+    result: list[list[tuple[int, int]]] = [[]]
+    cuts = [*found.cuts, 1 << 62]
     position = 0
-    for run in runs:
-        if run.source is Source.LITERAL:
-            yield position * BLOCK, run.blocks * BLOCK
-        position += run.blocks
+    for run in found.runs:
+        end = position + run.blocks
+        while position < end:
+            while position >= cuts[len(result) - 1]:
+                result.append([])
+            part = min(end, cuts[len(result) - 1])
+            if run.source is Source.LITERAL:
+                result[-1].append((position * BLOCK, (part - position) * BLOCK))
+            position = part
+    return result + [[]] * (len(cuts) - len(result))
+
+
+def cut_up(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The same ranges in pieces that fit into memory."""
+    for start, length in ranges:
+        for at in range(start, start + length, PIECE):
+            yield at, min(PIECE, start + length - at)
 
 
 def read_map(layout: Layout, digest: str, index: TreeIndex) -> DiskMap:
@@ -116,7 +142,7 @@ def read_map(layout: Layout, digest: str, index: TreeIndex) -> DiskMap:
 def rebuild(
     layout: Layout,
     found: DiskMap,
-    literals: str,
+    literals: Sequence[str],
     index: TreeIndex,
     output: Path,
     *,
@@ -128,7 +154,7 @@ def rebuild(
     Args:
         layout: the store.
         found: the disk's map.
-        literals: digest of its literals.
+        literals: digests of its literals, one for each area.
         index: the tree.
         output: the file to make; what lies there is replaced.
         digest: how a disk's identity is computed (``disk.digest.disk_digest``, which lies above the store).
@@ -147,7 +173,8 @@ def rebuild(
     try:
         with output.open("wb", buffering=0) as stream:
             os.truncate(stream.fileno(), found.size)
-            write_literals(layout, literals, found, stream.fileno())
+            for digest_of_area, area in zip(literals, areas(found), strict=True):
+                write_literals(layout, digest_of_area, area, stream.fileno(), found.size)
             write_files(layout, found, index, stream.fileno(), jobs=jobs)
         compare(output, digest(output), found)
     except BaseException:
@@ -165,17 +192,18 @@ def compare(output: Path, named: str, found: DiskMap) -> None:
         )
 
 
-def write_literals(layout: Layout, literals: str, found: DiskMap, disk: int) -> None:
+def write_literals(
+    layout: Layout, literals: str, ranges: Iterable[tuple[int, int]], disk: int, size: int
+) -> None:
     """Write what comes from no file."""
     with layout.blobs.open(literals) as stream:
         source = zstandard.ZstdDecompressor().stream_reader(stream)
         try:
-            for start, length in literal_ranges(found.runs):
-                for at in range(start, start + length, PIECE):
-                    data = source.read(min(PIECE, start + length - at))
-                    if len(data) < min(PIECE, start + length - at):
-                        raise wrong(literals, "it holds fewer literals than the disk map needs")
-                    place(disk, data, at, found.size)
+            for at, length in cut_up(ranges):
+                data = source.read(length)
+                if len(data) < length:
+                    raise wrong(literals, "it holds fewer literals than the disk map needs")
+                place(disk, data, at, size)
         except zstandard.ZstdError as error:
             raise wrong(literals, f"it cannot be unpacked ({error})") from error
 

@@ -155,6 +155,8 @@ class Layout:
             change(refs)
             unnamed = [item for item in listed if not item.note(oci.REF_NAME)]
             if not (self.directory / "oci-layout").exists():
+                for room in (self.directory / "blobs", self.directory.parent):
+                    self.door.sync(room)
                 self._write("oci-layout", MARKER)
             self._write("index.json", oci.index([*unnamed, *refs.values()]))
             self.door.sync(self.directory)

@@ -1,0 +1,193 @@
+"""Record an image: tree, disk map, manifests and, last of all, its name; and find all of it again.
+
+``name:version`` is an OCI index of two manifests: the container image first, for every container tool; then the disk,
+without a platform, with the tree index, the disk map and the literals as its layers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from goldsmith.errors import IntegrityError, UsageError
+from goldsmith.model import oci
+from goldsmith.model.canonical import canonical
+from goldsmith.model.oci import Descriptor
+from goldsmith.model.tree import TreeEntry
+from goldsmith.store.diskmap import StoredMap, store_map
+from goldsmith.store.layout import Layout
+from goldsmith.store.pack import Opener
+from goldsmith.store.tree import StoredTree, store_tree
+
+PREFIX = "dev.goldsmith."
+"""How the names of goldsmith's own annotations begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What is known about an image before it is recorded."""
+
+    name: str
+    """Its name."""
+    version: str
+    """Its version, with ``-bN`` for the second and further builds."""
+    architecture: str
+    """As Debian names it, which for amd64 and arm64 is as Go does."""
+    epoch: int
+    """The time that the build gave to what it touched, in seconds since 1970."""
+    tree_digest: str
+    """The tree's identity."""
+    disk_digest: str
+    """The disk's identity."""
+    disk_sha256: str = ""
+    """Of the plain raw disk, in hexadecimal, where it was computed."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Further annotations of the index, by their whole names."""
+
+    @property
+    def reference(self) -> str:
+        """``NAME:VERSION``."""
+        return f"{self.name}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The digests of a recorded image."""
+
+    index: Descriptor
+    """The whole image."""
+    container: Descriptor
+    """The container image."""
+    disk: Descriptor
+    """The disk's manifest."""
+    tree_index: Descriptor
+    """The list of the tree."""
+    disk_map: Descriptor
+    """How the disk comes from the tree."""
+    literals: tuple[Descriptor, ...]
+    """What of the disk comes from no file."""
+
+
+def record(
+    layout: Layout,
+    facts: ImageFacts,
+    entries: Mapping[str, TreeEntry],
+    open_file: Opener,
+    raw: Path,
+    *,
+    owners: Mapping[str, str],
+    cuts: Sequence[int] = (),
+    jobs: int = 2,
+) -> Recorded:
+    """Store an image and give it its name; once this returns it is there after a crash.
+
+    Args:
+        layout: the store.
+        facts: name, version and identities.
+        entries: the tree by path.
+        open_file: a path's bytes; called from several threads.
+        raw: the finished disk.
+        owners: the package of each path that has one.
+        cuts: bytes of the disk where partitions begin.
+        jobs: how many threads compress.
+
+    Raises:
+        IntegrityError: a file is not what its entry says.
+        UsageError: the name cannot be one, or a path is of a kind that cannot be stored.
+        NoSpace: the store's file system is full.
+    """
+    with layout.used():
+        tree = store_tree(layout, entries, open_file, owners=owners, epoch=facts.epoch, jobs=jobs)
+        disk_map = store_map(
+            layout,
+            raw,
+            entries,
+            tree.layers,
+            open_file,
+            disk_digest=facts.disk_digest,
+            tree_digest=facts.tree_digest,
+            cuts=cuts,
+        )
+        layout.blobs.settle()
+        recorded = store_manifests(layout, facts, tree, disk_map)
+        layout.tag(facts.reference, recorded.index)
+    return recorded
+
+
+def store_manifests(layout: Layout, facts: ImageFacts, tree: StoredTree, disk_map: StoredMap) -> Recorded:
+    """Store everything between the layers and the name."""
+    config = layout.blobs.put(container_config(facts, tree), oci.CONFIG)
+    layers = [layer.blob for layer in tree.layers]
+    container = layout.blobs.put(oci.manifest(config, layers), oci.MANIFEST)
+    empty = layout.blobs.put(oci.EMPTY_JSON, oci.EMPTY)
+    notes = {f"{PREFIX}tree.digest": facts.tree_digest, f"{PREFIX}disk.digest": facts.disk_digest}
+    if facts.disk_sha256:
+        notes[f"{PREFIX}disk.sha256"] = facts.disk_sha256
+    disk = layout.blobs.put(
+        oci.manifest(
+            empty,
+            [tree.index, disk_map.blob, *disk_map.literals],
+            artifact_type=oci.DISK,
+            annotations=notes,
+        ),
+        oci.MANIFEST,
+    )
+    container = Descriptor(
+        container.media_type, container.digest, container.size, platform=("linux", facts.architecture)
+    )
+    disk = Descriptor(disk.media_type, disk.digest, disk.size, artifact_type=oci.DISK)
+    annotations = {
+        **facts.notes,
+        "org.opencontainers.image.title": facts.name,
+        "org.opencontainers.image.version": facts.version,
+    }
+    index = layout.blobs.put(oci.index([container, disk], annotations=annotations), oci.INDEX)
+    return Recorded(index, container, disk, tree.index, disk_map.blob, disk_map.literals)
+
+
+def container_config(facts: ImageFacts, tree: StoredTree) -> bytes:
+    """The configuration of the container image: a shell, as a base image has it."""
+    return canonical(
+        {
+            "created": datetime.fromtimestamp(facts.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "architecture": facts.architecture,
+            "os": "linux",
+            "config": {
+                "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+                "Cmd": ["/bin/sh"],
+            },
+            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in tree.layers]},
+        }
+    )
+
+
+def recorded_image(layout: Layout, reference: str) -> Recorded:
+    """Find the parts of a recorded image by its name.
+
+    Raises:
+        UsageError: there is no such image, or it is not one that goldsmith made.
+        IntegrityError: a manifest is missing or damaged.
+    """
+    index = layout.resolve(reference)
+    disk = None
+    container = None
+    if index.media_type == oci.INDEX:
+        for child in layout.children(index.digest):
+            if child.artifact_type == oci.DISK:
+                disk = child
+            elif container is None:
+                container = child
+    if disk is None or container is None:
+        raise UsageError(
+            f"{reference!r} in {layout.directory} is a container image without a disk",
+            hint="name an image that goldsmith has built, or import this one first",
+        )
+    _, *layers = layout.children(disk.digest)
+    kinds = [layer.media_type for layer in layers]
+    if kinds[:2] != [oci.TREE_INDEX, oci.DISK_MAP] or set(kinds[2:]) != {oci.DISK_LITERALS}:
+        raise IntegrityError(
+            f"the disk manifest {disk.digest} of {reference!r} lists {', '.join(kinds) or 'nothing'}",
+            hint="it was made by another version of goldsmith, or damaged; build or fetch the image again",
+        )
+    index = replace(index, annotations=())
+    return Recorded(index, container, disk, layers[0], layers[1], tuple(layers[2:]))
