@@ -22,7 +22,7 @@ VERSIONS = {
     "accounts": 2,
     "component": 2,
     "validate": 1,
-    "customize": 2,
+    "customize": 3,
     "remove": 1,
     "finish": 1,
 }

@@ -126,7 +126,7 @@ def render(firewall: Firewall, services: Mapping[str, frozenset[Ports]]) -> str:
         "ct state established,related accept",
         "ct state invalid drop",
         'iifname "lo" accept',
-        "meta l4proto { icmp, ipv6-icmp } accept",
+        "meta l4proto { 1, 58 } accept",  # ICMP of both kinds; nft knows names only where netbase is installed
         # The answer to a multicast question is no reply in the eyes of connection tracking.
         "ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept",
         *rules(refused, "drop"),
