@@ -12,6 +12,7 @@ mkosi writes raw images only: the time of ``qemu-img convert`` to qcow2 is added
 
 import shutil
 import statistics
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,8 +34,8 @@ Type=esp
 Format=vfat
 CopyFiles=/boot:/
 CopyFiles=/efi:/
-SizeMinBytes=64M
-SizeMaxBytes=64M
+SizeMinBytes=512M
+SizeMaxBytes=512M
 """
 ROOT = """[Partition]
 Type=root
@@ -64,7 +65,7 @@ BuildSources=
 Bootable=yes
 Bootloader=systemd-boot
 WithRecommends=no
-KernelCommandLine=console=ttyS0 rw
+KernelCommandLine=root=PARTUUID rw console=ttyS0
 Packages={packages}
 VolatilePackages={volatile}
 """
@@ -99,20 +100,31 @@ def measure_mkosi(mkosi: str, packages: list[str], work: Path) -> dict[str, floa
         SystemExit: mkosi failed; its last words are shown.
     """
     work.mkdir(parents=True, exist_ok=True)
+    found: dict[str, float] = {}
+    jobs: dict[str, Callable[[Path, int], float]] = {
+        "convert": lambda project, _: convert(project),
+        "full": lambda project, _: full(mkosi, project),
+        "file": lambda project, number: file_changed(mkosi, project, f"hello {number}"),
+        "nothing, forced": lambda project, _: build(mkosi, project, "--force"),
+        "nothing": lambda project, _: build(mkosi, project, converted=False),
+        "package, volatile": lambda project, number: volatile(mkosi, project, packages, number),
+        "package": lambda project, number: package_added(mkosi, project, packages, number),
+    }
     with fast_directory(work) as project:
         write_project(project, packages)
         build(mkosi, project, fetch=True)
-        found = {"convert": statistics.median(convert(project) for _ in range(TIMES))}
-        found["full"] = median_of(lambda _: full(mkosi, project))
-        found["file"] = median_of(lambda number: file_changed(mkosi, project, f"hello {number}"))
-        found["nothing, forced"] = median_of(lambda _: build(mkosi, project, "--force"))
-        found["nothing"] = median_of(lambda _: build(mkosi, project, converted=False))
-        found["package, volatile"] = median_of(lambda number: volatile(mkosi, project, packages, number))
-        found["package"] = median_of(lambda number: package_added(mkosi, project, packages, number))
+        for name, job in jobs.items():
+            found[name] = told(name, statistics.median(job(project, number) for number in range(TIMES)))
         write_project(project, packages, own_initramfs=False)
         build(mkosi, project, "-ff", fetch=True)
-        found["full, own initrd"] = full(mkosi, project)
+        found["full, own initrd"] = told("full, own initrd", full(mkosi, project))
     return found
+
+
+def told(name: str, seconds: float) -> float:
+    """Say a figure as soon as it is known: a later job may fail."""
+    print(f"mkosi: {name}: {seconds:.2f} s", file=sys.stderr, flush=True)
+    return seconds
 
 
 @contextmanager
@@ -124,11 +136,6 @@ def fast_directory(work: Path) -> Iterator[Path]:
         yield project
     finally:
         shutil.rmtree(project)
-
-
-def median_of(action: Callable[[int], float]) -> float:
-    """The median of some runs; ``action`` is told which run it is, from 0."""
-    return statistics.median(action(number) for number in range(TIMES))
 
 
 def write_project(
