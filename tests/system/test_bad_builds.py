@@ -122,6 +122,7 @@ def plain(text: str, world: World) -> str:
     text = re.sub(r"'/tmp/gs-[^/]*/", "'KEYS/", text)
     text = re.sub(r"(not in the store): .* more$", r"\1: PACKAGES", text, flags=re.MULTILINE)
     text = re.sub(r"\.\d+\.tmp", ".PID.tmp", text)
+    text = re.sub(r"(-\d+\.\d+\.\d+)-b\d+\.", r"\1.", text)
     text = re.sub(r"work/\d+-", "work/PID-", text)
     text = re.sub(r"\.\d+\.[0-9a-f]{8}\.tmp", ".PID.tmp", text)
     text = re.sub(r"\b[0-9a-f]{64}\b", "SHA256", text)
