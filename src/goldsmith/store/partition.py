@@ -3,8 +3,8 @@
 - The layer ``directories`` holds every directory with all that is known about it; it comes last, so its times count.
 - A package with 3 % or more of all bytes has a layer of its own; the others share ``LEFT`` layers, by their names'
   digests, so a package stays where it is when others come and go.
-- What no package owns is in ``unowned``; what the build has touched (its time is the build's own) is in ``built``,
-  which are the layers that change most.
+- What no package owns is in ``unowned``. What the build has touched (its time is the build's own) changes most:
+  Python's byte code is in ``bytecode``, files of 1 MiB and more (an initramfs) in ``large``, the rest in ``built``.
 """
 
 import hashlib
@@ -15,13 +15,15 @@ from goldsmith.model.tree import TreeEntry
 
 BUDGET = 20
 """Layers of a tree, at most."""
-FIXED = ("unowned", "built", "directories")
+FIXED = ("unowned", "bytecode", "large", "built", "directories")
 """Layers that are no package's; the last one is last."""
 SHARED = 8
 """Layers for packages that are small."""
 LARGE = 0.03
 """The share of all bytes from which a package has a layer of its own."""
 LISTS = "/var/lib/dpkg/info/"
+BIG = 1 << 20
+"""Bytes from which a file that the build made is not kept among the small ones."""
 UNSTORED = frozenset({"socket"})
 """Kinds that no archive holds; they are in the tree's index only."""
 
@@ -44,11 +46,10 @@ def partition(
     for path, entry in entries.items():
         if entry.kind != "dir" and entry.kind not in UNSTORED:
             first = entries[first_of_group[entry.link]] if entry.link else entry
-            touched = epoch is not None and first.mtime >= epoch
-            home[path] = "built" if touched else owners.get(first.path, "")
+            home[path] = owner(first, owners, epoch=epoch)
     sizes: dict[str, int] = {}
-    for path, owner in home.items():
-        sizes[owner] = sizes.get(owner, 0) + entries[path].size
+    for path, name in home.items():
+        sizes[name] = sizes.get(name, 0) + entries[path].size
     names = _layer_names(sizes)
     layers: dict[str, list[str]] = {}
     for path in sorted(home):
@@ -58,13 +59,22 @@ def partition(
     return {**{name: tuple(layers[name]) for name in ordered}, "directories": directories}
 
 
+def owner(entry: TreeEntry, owners: Mapping[str, str], *, epoch: int | None) -> str:
+    """Who a file belongs to: one of three kinds of the build's own, a package, or nobody."""
+    if epoch is None or entry.mtime < epoch:
+        return owners.get(entry.path, "")
+    if "/__pycache__/" in entry.path:
+        return "<bytecode>"
+    return "<large>" if entry.size >= BIG else "<built>"
+
+
 def _layer_names(sizes: Mapping[str, int]) -> dict[str, str]:
     """The layer of each owner, by how many bytes it has."""
     total = sum(sizes.values())
-    own = [name for name in sizes if name not in {"", "built"} and sizes[name] >= LARGE * total]
+    names = {"": "unowned", "<bytecode>": "bytecode", "<large>": "large", "<built>": "built"}
+    own = [name for name in sizes if name not in names and sizes[name] >= LARGE * total]
     room = BUDGET - SHARED - len(FIXED)
     largest = set(sorted(own, key=lambda name: (-sizes[name], name))[:room])
-    names = {"": "unowned", "built": "built"}
     for name in sizes:
         if name in largest:
             names[name] = f"package {name}"
