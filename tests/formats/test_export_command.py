@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -170,3 +173,30 @@ def test_words_that_are_refused(export: Export, room: Path, words: list[str], sa
 def test_errors_are_json_too(export: Export) -> None:
     done = export("web", "--format", "x", "--output", "out", "--json")
     assert json.loads(done.stdout)["message"] == "there is no format 'x' yet"
+
+
+def test_ctrl_c_leaves_the_old_file_and_nothing_else(home: Home, room: Path) -> None:
+    with (room / "large.raw").open("wb") as stream:
+        for number in range(400):
+            stream.write(random.Random(number).randbytes(MIB))
+    (room / "out").mkdir()
+    (room / "out/web.vmdk").write_bytes(b"old")
+    command = "from goldsmith.cli.main import main; main()"
+    words = ["export", "./large.raw", "--format", "vmdk", "--output", "out/web.vmdk"]
+    with subprocess.Popen(
+        [sys.executable, "-c", command, *words],
+        env={**os.environ, "GOLDSMITH_HOME": str(home.path)},
+        cwd=room,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not any(path.stat().st_size for path in (room / "out").glob(".web.vmdk.*")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.strip()) == (130, "goldsmith: interrupted")
+    assert [path.name for path in (room / "out").iterdir()] == ["web.vmdk"]
+    assert (room / "out/web.vmdk").read_bytes() == b"old"

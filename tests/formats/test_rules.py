@@ -301,3 +301,13 @@ def test_gzip_and_tar_take_the_archive(
 )
 def test_a_vhds_geometry(sectors: int, wanted: tuple[int, int, int]) -> None:
     assert geometry(sectors) == wanted
+
+
+@pytest.mark.parametrize(("name", "size"), [("vdi", 2 * MIB), ("vhdx", 4 * MIB)])
+def test_the_file_of_an_empty_disk_ends_where_data_would_begin(
+    disk: Callable[[int, Iterable[tuple[int, bytes]]], Path],
+    convert: Callable[[Path, str], Path],
+    name: str,
+    size: int,
+) -> None:
+    assert convert(disk(5 * MIB, []), name).stat().st_size == size

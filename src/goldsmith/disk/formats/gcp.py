@@ -27,7 +27,8 @@ IN_HEADER = 4
 IN_EXTENSION = 21
 """Runs that a header and each block after it can hold."""
 OCTAL_BELOW = 8**11
-LEVEL = 6
+LEVEL = 4
+"""Of zlib. Measured on a Debian disk: 6 takes twice the time for 2 % less."""
 GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 """Deflate, no name, no time, no system."""
 LAST_BLOCK = b"\x03\0"

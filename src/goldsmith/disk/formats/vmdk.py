@@ -33,7 +33,8 @@ VERSION = 3
 FLAGS = 1 << 0 | 1 << 16 | 1 << 17
 """The newline test below is valid; grains are compressed; there are markers."""
 DEFLATE = 1
-LEVEL = 6
+LEVEL = 4
+"""Of zlib. Measured on a Debian disk: 6 takes twice the time for 2 % less."""
 DESCRIPTOR_AT = 1
 DESCRIPTOR_SECTORS = 20
 OVERHEAD = GRAIN // SECTOR
