@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import BinaryIO
 
 from goldsmith.effects.sparse import extents
@@ -218,10 +219,10 @@ def blocks_of(stream: BinaryIO, first: int) -> Iterator[tuple[int, bytes]]:
 
 
 def look_out(search: Search, start: Start) -> None:
-    """Know a file by one more block."""
+    """Know a file by two more blocks: the one where it broke off, and the next, in case just this one is another here."""
     with search.open_content(start.content.sha256) as stream:
         stream.seek(start.block * BLOCK)
-        _, block = next(blocks_of(stream, start.block))
-    known = search.starts.setdefault(hashlib.sha256(block).hexdigest(), [])
-    if start not in known:
-        known.append(start)
+        for number, block in islice(blocks_of(stream, start.block), 2):
+            known = search.starts.setdefault(hashlib.sha256(block).hexdigest(), [])
+            if Start(start.content, number) not in known and block != ZERO:
+                known.append(Start(start.content, number))
