@@ -55,8 +55,8 @@ def configured() -> set[str]:
     """The hosts that this machine's apt and pip are configured to use."""
     places = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
     texts = [place.read_text(errors="replace") for place in places if place.is_file()]
-    for command in (["apt-config", "dump"], ["python3", "-m", "pip", "config", "list"]):
-        texts.append(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+    commands = (["apt-config", "dump"], ["python3", "-m", "pip", "config", "list"])
+    texts += [subprocess.run(words, capture_output=True, text=True, check=False).stdout for words in commands]
     return set(hosts_in("\n".join(texts))) - OWN
 
 
