@@ -96,3 +96,9 @@ def test_qemu_sees_the_size_that_the_format_wants(disk: MakeDisk, convert: Conve
     path = convert(disk(5 * MIB + 512, [(0, b"x")]), row.name)
     wanted = -(-(5 * MIB + 512) // row.unit) * row.unit
     assert f"({wanted} bytes)" in run(["qemu-img", "info", "-f", QEMU_NAMES[row.name], str(path)]).text
+
+
+@pytest.mark.parametrize("size", [1, 511, 64 * KIB + 1, 2 * MIB - 3])
+def test_a_raw_file_is_the_disk_to_its_last_byte(disk: MakeDisk, convert: Convert, size: int) -> None:
+    raw = disk(size, [(0, b"x"), (size - 1, b"y")])
+    assert convert(raw, "raw").read_bytes() == raw.read_bytes()

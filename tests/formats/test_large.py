@@ -73,3 +73,17 @@ def test_the_tables_of_16_tib_fit_into_little_memory(room: Path, disk: MakeDisk,
 def test_a_full_disk_of_1_gib_fits_into_little_memory(room: Path, disk: MakeDisk, name: str) -> None:
     raw = disk(GIB, ((n * MIB, bytes([n % 255 + 1]) * MIB) for n in range(1024)))
     assert written(raw, room / "output", name) < MOST_MEMORY
+
+
+@pytest.mark.parametrize("name", ["qcow2", "vmdk", "vhdx", "vdi"])
+def test_tables_of_more_than_a_mebibyte_are_read_by_qemu(room: Path, disk: MakeDisk, name: str) -> None:
+    places = (0, 127 * GIB, 256 * GIB - MIB, 299 * GIB)
+    raw = disk(300 * GIB, [(at, bytes([65 + index]) * MIB) for index, at in enumerate(places)])
+    output = room / "output"
+    written(raw, output, name)
+    words = ["qemu-io", "-r", "-f", name]
+    for index, at in enumerate(places):
+        words += ["-c", f"read -P {65 + index} {at} 1M", "-c", f"read -P 0 {at + MIB} 64k"]
+    said = run([*words, str(output)]).text
+    assert said.count("read 1048576/1048576") == len(places)
+    assert "Pattern verification failed" not in said
