@@ -17,10 +17,11 @@ from enum import StrEnum
 import zstandard
 
 from goldsmith.model.disk import BLOCK
+from goldsmith.model.packed import unpacked
 from goldsmith.model.tree import TreeEntry
 
 MARK = "disk map 1"
-LIMIT = 1 << 30
+LIMIT = 1 << 28
 """Bytes of a map uncompressed, at most; more is a bomb."""
 LEVEL = 6
 
@@ -105,7 +106,7 @@ def decode(data: bytes, tree: Mapping[str, TreeEntry]) -> DiskMap:
         ValueError: it is no map, does not fit the tree, or does not cover its disk.
     """
     try:
-        text = zstandard.ZstdDecompressor().decompress(data, max_output_size=LIMIT)
+        text = unpacked(data, limit=LIMIT)
         first, *lines = text.decode().splitlines()
         facts = json.loads(first)
         if facts["goldsmith"] != MARK:
@@ -118,7 +119,7 @@ def decode(data: bytes, tree: Mapping[str, TreeEntry]) -> DiskMap:
         if not all(type(cut) is int and cut >= 0 for cut in cuts) or list(cuts) != sorted(set(cuts)):
             raise ValueError(f"its areas begin at {cuts!r:.80}")
         found = DiskMap(size, str(facts["disk_digest"]), str(facts["tree_digest"]), runs, cuts)
-    except (KeyError, TypeError, IndexError, zstandard.ZstdError, RecursionError) as error:
+    except (KeyError, TypeError, IndexError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     covered = sum(run.blocks for run in runs)
     if covered != -(-size // BLOCK):

@@ -4,8 +4,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import zstandard
-
 from goldsmith.effects.drafts import PREFIX
 from goldsmith.errors import IntegrityError
 from goldsmith.model.oci import DIGEST
@@ -69,6 +67,6 @@ def forget(layout: Layout) -> None:
     """Remove what is known about layers that are gone."""
     if layout.known.is_dir():
         for path in sorted(layout.known.iterdir()):
-            with suppress(FileNotFoundError, zstandard.ZstdError):
+            with suppress(FileNotFoundError):
                 if recall(layout, path.name) is None:
                     layout.door.remove(path)

@@ -34,5 +34,7 @@ def find_home() -> Home:
     named = os.environ.get("GOLDSMITH_HOME")
     if named:
         return Home(Path(named).absolute())
-    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
+    data = os.environ.get("XDG_DATA_HOME", "")
+    if not data.startswith("/"):  # the base directory specification: a relative path is to be ignored
+        data = str(Path.home() / ".local/share")
     return Home(Path(data) / "goldsmith")

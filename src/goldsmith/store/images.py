@@ -32,6 +32,12 @@ class StoredImage:
         return self.directory / "disk.raw"
 
     @property
+    def sequence(self) -> int:
+        """Counts the builds of its name; the greatest is the newest, whatever its build number."""
+        number = self.facts.get("sequence", 0)
+        return number if isinstance(number, int) else 0
+
+    @property
     def reference(self) -> str:
         """``name:version``, with the build number from the second on."""
         return f"{self.name}:{self.version}" + (f"-b{self.build}" if self.build > 1 else "")
@@ -46,9 +52,9 @@ def all_images(home: Home) -> Iterator[StoredImage]:
 
 
 def images_named(home: Home, name: str) -> list[StoredImage]:
-    """The images of a name, oldest version and build first."""
+    """The images of a name: by version, and within one by when a build last gave them."""
     found = [image for image in all_images_of(home, name) if image.name == name]
-    return sorted(found, key=lambda image: (*map(int, image.version.split(".")), image.build))
+    return sorted(found, key=lambda image: (*map(int, image.version.split(".")), image.sequence, image.build))
 
 
 def all_images_of(home: Home, name: str) -> Iterator[StoredImage]:
@@ -120,9 +126,25 @@ def keep(
         os.replace(disk, directory / "disk.raw")
         sync_directory(directory)
         written = known.facts.get("written", {}) if known else {}
-        image = StoredImage(name, version, build, directory, {**facts, "build": build, "written": written})
+        own = {"build": build, "written": written, "sequence": next_sequence(home, name)}
+        image = StoredImage(name, version, build, directory, {**facts, **own})
         update(image, image.facts)
         return image
+
+
+def next_sequence(home: Home, name: str) -> int:
+    """The number after the newest image's."""
+    return max((image.sequence for image in all_images_of(home, name)), default=0) + 1
+
+
+def make_newest(home: Home, image: StoredImage) -> StoredImage:
+    """Note that a build has given an image again: names without a build number mean it from now on."""
+    if image.sequence == next_sequence(home, image.name) - 1:
+        return image
+    with locked(home / "images" / image.name / ".lock"):
+        facts = {**image.facts, "sequence": next_sequence(home, image.name)}
+        update(image, facts)
+    return StoredImage(image.name, image.version, image.build, image.directory, facts)
 
 
 def update(image: StoredImage, facts: Mapping[str, object]) -> None:

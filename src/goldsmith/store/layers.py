@@ -10,6 +10,7 @@ import zstandard
 
 from goldsmith.effects.drafts import drafting
 from goldsmith.model.oci import LAYER, Descriptor
+from goldsmith.model.packed import unpacked
 from goldsmith.model.tree import TreeEntry, tree_digest
 from goldsmith.store import pack
 from goldsmith.store.layout import Layout
@@ -103,9 +104,9 @@ def store_layer(
 
 def recall(layout: Layout, key: str) -> StoredLayer | None:
     """What is known about a layer, if it is still in the store."""
-    with suppress(OSError, ValueError, KeyError, TypeError, zstandard.ZstdError):
+    with suppress(OSError, ValueError, KeyError, TypeError):
         data = (layout.known / key).read_bytes()
-        facts = json.loads(zstandard.ZstdDecompressor().decompress(data, max_output_size=KNOWN_LIMIT))
+        facts = json.loads(unpacked(data, limit=KNOWN_LIMIT))
         blob = Descriptor(LAYER, facts["digest"], facts["size"])
         if layout.blobs.has(blob.digest, blob.size):
             return StoredLayer(

@@ -18,6 +18,7 @@ import zstandard
 from goldsmith.effects.parallel import in_order
 from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model.oci import LAYER, TREE_INDEX, Descriptor
+from goldsmith.model.packed import unpacked
 from goldsmith.model.tree import TreeEntry, rows
 from goldsmith.store.blobs import Blobs, wrong
 from goldsmith.store.layers import Place, StoredLayer, store_layer
@@ -135,7 +136,7 @@ def decode(data: bytes) -> TreeIndex:
         ValueError: they are none.
     """
     try:
-        text = zstandard.ZstdDecompressor().decompress(data, max_output_size=INDEX_LIMIT)
+        text = unpacked(data, limit=INDEX_LIMIT)
         first, *lines = text.decode().splitlines()
         facts = json.loads(first)
         if facts["goldsmith"] != MARK:
@@ -161,7 +162,7 @@ def decode(data: bytes) -> TreeIndex:
                     raise ValueError(f"{entry.path!r} lies in a frame that is not there")
             elif link and link in places:
                 places[entry.path] = places[link]
-    except (KeyError, TypeError, IndexError, zstandard.ZstdError, RecursionError) as error:
+    except (KeyError, TypeError, IndexError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     return TreeIndex(layers, entries, places)
 
@@ -242,15 +243,14 @@ def read_frame(blobs: Blobs, layer: IndexedLayer, frame: int, at: int) -> bytes:
         stream.seek(at)
         packed = stream.read(size)
     try:
-        if zstandard.frame_content_size(packed) != raw:
-            raise wrong(
-                layer.blob.digest, f"its frame {frame} at byte {at} has another length than the index says"
-            )
-        return zstandard.ZstdDecompressor().decompress(packed, max_output_size=raw)
-    except zstandard.ZstdError as error:
+        data = unpacked(packed, limit=raw)
+    except ValueError as error:
+        raise wrong(layer.blob.digest, f"its frame {frame} at byte {at}: {error}") from error
+    if len(data) != raw:
         raise wrong(
-            layer.blob.digest, f"its frame {frame} at byte {at} cannot be unpacked ({error})"
-        ) from error
+            layer.blob.digest, f"its frame {frame} at byte {at} has {len(data)} bytes instead of {raw}"
+        )
+    return data
 
 
 def open_path(layout: Layout, index: TreeIndex, path: str) -> BinaryIO:
