@@ -173,8 +173,9 @@ def recorded_image(layout: Layout, reference: str) -> Recorded:
     container = None
     if index.media_type == oci.INDEX:
         for child in layout.children(index.digest):
-            if child.artifact_type == oci.DISK:
-                disk = child
+            # Older tools drop the artifact type from an index that they copy; the manifest itself keeps it.
+            if child.media_type == oci.MANIFEST and layout.read(child.digest).get("artifactType") == oci.DISK:
+                disk = replace(child, artifact_type=oci.DISK)
             elif container is None:
                 container = child
     if disk is None or container is None:
