@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -176,12 +177,12 @@ def test_skopeo_takes_it_as_it_lies(layout: Layout, root: Path, tmp_path: Path, 
 
 
 @pytest.fixture
-def podman(tmp_path: Path) -> Iterator[list[str]]:
+def podman() -> Iterator[list[str]]:
     if shutil.which("podman") is None:
         pytest.skip("podman is not installed")
-    place = [f"--root={tmp_path}/podman", f"--runroot={tmp_path}/podman-run", "--storage-driver=vfs"]
-    yield ["podman", *place, "--events-backend=none", "--cgroup-manager=cgroupfs"]
-    shutil.rmtree(tmp_path / "podman", ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="pod") as room:  # podman allows 50 letters
+        place = [f"--root={room}/root", f"--runroot={room}/run", "--storage-driver=vfs"]
+        yield ["podman", *place, "--events-backend=none", "--cgroup-manager=cgroupfs"]
 
 
 @pytest.mark.slow
@@ -208,6 +209,8 @@ def test_podman_shows_owners_modes_times_and_runs_it(
             "--rm",
             "--network=none",
             "--cgroups=disabled",
+            "--ulimit=nofile=1024:1024",
+            "--ulimit=nproc=1024:1024",
             name,
             "/bin/sh",
             "-c",
