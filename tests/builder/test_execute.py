@@ -153,7 +153,10 @@ def test_what_is_there_is_not_run_again(tmp_path: Path) -> None:
     assert [r.cached for r in done] == [True, False, True]
 
 
-def test_a_fresh_run_runs_everything_aside_and_is_adopted_where_it_differs(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("harm", "kept"), [("", "1"), ("evil", "2")], ids=["sound layers stay", "damaged are replaced"]
+)
+def test_a_fresh_run_runs_everything_aside_and_mends_the_cache(harm: str, kept: str, tmp_path: Path) -> None:
     home = Home(tmp_path)
     first, _ = ran(home, CHAIN)
     inode = (first[0].layer.tree / "a").stat().st_ino
@@ -161,12 +164,14 @@ def test_a_fresh_run_runs_everything_aside_and_is_adopted_where_it_differs(tmp_p
     assert said == ["start a", "end a", "start b", "end b", "start c", "end c"]
     assert done[2].layer.notes["below"] == [key("a"), key("b")]
     assert (layers.place(home, key("b")) / "tree/b").read_text() == "1"
+    if harm:
+        (layers.place(home, key("b")) / "tree/b").write_text(harm)
     adopt(home, done)
     same, changed = layers.load(home, key("a")), layers.load(home, key("b"))
     assert same is not None
     assert changed is not None
     assert (same.tree / "a").stat().st_ino == inode
-    assert (changed.tree / "b").read_text() == "2"
+    assert (changed.tree / "b").read_text() == kept
     assert [p.name for p in layers.room(home).iterdir() if "77-web" in p.name] == []
 
 

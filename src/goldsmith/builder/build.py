@@ -1,6 +1,5 @@
 """Build an image: the main flow."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from goldsmith.builder.refresh import adopt, discard
 from goldsmith.builder.space import need_space_for
 from goldsmith.builder.supplies import Supplies, all_packages
 from goldsmith.builder.work import Material, bind
-from goldsmith.builder.workshop import Aftermath, Workshop, open_workshop
+from goldsmith.builder.workshop import Aftermath, Workshop, workshop
 from goldsmith.effects import clock, namespace
 from goldsmith.effects.machine_run import boot_id
 from goldsmith.effects.tmpfs import secret_files
@@ -70,21 +69,20 @@ def _build(
     aftermath: Aftermath,
 ) -> Built:
     need_space_for(all_packages(planned.lock), home)
-    shop = open_workshop(home, planned.inputs.recipe.name, epoch=planned.lock.epoch, aftermath=aftermath)
-    try:
-        with secret_files(read_secrets(planned.inputs.recipe), shop.work / "secrets") as secrets:
-            material = Material(planned.inputs, planned.lock, supplies, secrets)
-            ran = run_steps(planned, shop, material, jobs=jobs, fresh=fresh, listener=listener)
-        image, seconds = finish_image(planned, shop, ran, supplies, listener)
-        adopt(home, ran)
-        layers.expire(home, now=shop.started)
-        return Built(
-            image, (*ran, Ran("disk", planned.key, cached=False, seconds=seconds, layer=ran[-1].layer))
-        )
-    finally:
-        if fresh:
-            discard(home, shop.work.name)
-        shutil.rmtree(shop.work, ignore_errors=True)
+    name, epoch = planned.inputs.recipe.name, planned.lock.epoch
+    with workshop(home, name, epoch=epoch, aftermath=aftermath) as shop:
+        try:
+            with secret_files(read_secrets(planned.inputs.recipe), shop.work / "secrets") as secrets:
+                material = Material(planned.inputs, planned.lock, supplies, secrets)
+                ran = run_steps(planned, shop, material, jobs=jobs, fresh=fresh, listener=listener)
+            image, seconds = finish_image(planned, shop, ran, supplies, listener)
+            adopt(home, ran)
+            layers.expire(home, now=shop.started)
+            disk = Ran("disk", planned.key, cached=False, seconds=seconds, layer=ran[-1].layer)
+            return Built(image, (*ran, disk))
+        finally:
+            if fresh:
+                discard(home, shop.work.name)
 
 
 def run_steps(
@@ -130,9 +128,8 @@ def finish_image(
     }
     before = known_build(shop.home, planned)
     if before is not None and before.facts["digest"] != record["digest"]:
-        listener.warn(
-            f"the same inputs gave another image before: {before.reference} has {before.facts['digest']}"
-        )
+        other = f"the same inputs gave another image before: {before.reference} has {before.facts['digest']}"
+        record = {**record, "reproducible": False, "warnings": [*warnings_of(ran), other]}
     image = keep(shop.home, recipe.name, recipe.version, record, made.raw, {"tree.json.zst": made.index})
     seconds = clock.monotonic() - start
     listener.step_ended("disk", seconds=seconds, cached=False)

@@ -1,6 +1,7 @@
 """Components as steps of a build: the ``build`` phases before customizations, the ``validate`` phases after."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from goldsmith.builder.components.result import DocumentResult, PhaseResult, Ste
 from goldsmith.builder.components.run import run_document
 from goldsmith.builder.components.tree import TreeHost
 from goldsmith.builder.layers import Layer
+from goldsmith.builder.name_service import name_service
 from goldsmith.builder.workshop import Workshop
 from goldsmith.effects.sandbox import Bind
 from goldsmith.errors import StepFailed
@@ -50,15 +52,16 @@ def run_phase(
     host = TreeHost(root=ground.tree, sandbox=sandbox, downloads=downloads, scratch=ground.scratch)
     earlier = remembered(ground.below, use.path)
     hidden = [path.read_text(errors="replace").strip() for path in secrets.values()]
-    result = run_document(
-        document,
-        host,
-        log_directory=logs,
-        phases=(phase,),
-        parameters=use.parameters,
-        earlier=earlier,
-        hidden=hidden,
-    )
+    with name_service(ground.tree, ground.scratch / "run") if use.network else nullcontext():
+        result = run_document(
+            document,
+            host,
+            log_directory=logs,
+            phases=(phase,),
+            parameters=use.parameters,
+            earlier=earlier,
+            hidden=hidden,
+        )
     ground.notes["recorded"] = list(result.recorded)
     ground.notes["network"] = use.network
     ground.notes["done"] = {use.path: told(result)}

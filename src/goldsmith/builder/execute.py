@@ -8,6 +8,7 @@ from typing import Protocol
 from goldsmith.builder import layers
 from goldsmith.builder.layers import Layer, aside
 from goldsmith.effects import clock
+from goldsmith.effects.process import kill_children
 from goldsmith.model.plan import Step
 from goldsmith.store.home import Home
 
@@ -97,5 +98,6 @@ def execute(
         except BaseException:
             for future in running:
                 future.cancel()
+            kill_children()  # their sandboxes end with them; else the pool would wait for an hour's step
             raise
     return [done[step.name] for step in steps]

@@ -10,7 +10,7 @@ from goldsmith.builder.customize.system import first_boot
 from goldsmith.builder.seal.run import prove, seal
 from goldsmith.builder.workshop import Workshop
 from goldsmith.effects.sandbox import Sandbox
-from goldsmith.errors import CheckFailed
+from goldsmith.errors import CheckFailed, InputError
 from goldsmith.model.recipe import Customizations
 
 INITRAMFS_INPUTS = (
@@ -42,6 +42,7 @@ def finish(
     for path, data in boot.items():
         tree.mkdir(str(PurePosixPath(path).parent), parents=True)
         tree.write(path, data, mode=0o644)
+    need_kernel(ground)
     if wants_initramfs(ground):
         initramfs.make(tree, Sandbox(root=tree.directory), epoch=shop.epoch, log=shop.log)
     first_boot.keep_unit_states(tree)
@@ -54,6 +55,20 @@ def finish(
             f"the tree is not sealed: {found}", hint="report this as a bug of goldsmith; the recipe is fine"
         )
     ground.notes["sealed"] = {item.operation: list(item.removed) for item in sealed if item.removed}
+
+
+def need_kernel(ground: Ground) -> None:
+    """Refuse a tree that cannot boot.
+
+    Raises:
+        InputError: there is no kernel in /boot.
+    """
+    names = ground.tree.listdir("/boot") if ground.tree.is_dir("/boot") else []
+    if not any(name.startswith("vmlinuz-") for name in names):
+        raise InputError(
+            "the image has no kernel: there is no vmlinuz-* in its /boot",
+            hint="see what removes it: `remove` in the recipe, or a component",
+        )
 
 
 def wants_initramfs(ground: Ground) -> bool:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from goldsmith.builder.plan import Contents
 from goldsmith.builder.sources import image_sources
+from goldsmith.effects.files import sha256_file
 from goldsmith.errors import InputError
 from goldsmith.model.canonical import digest, plain
 from goldsmith.model.component import Document, Download
 from goldsmith.model.recipe import ComponentUse, Recipe, Secret
 from goldsmith.recipe.component import downloads as downloads_of
-from goldsmith.recipe.component import read_component
+from goldsmith.recipe.component import parse_component, read_component
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,20 @@ def read_inputs(recipe: Recipe) -> Inputs:
     """
     directory = Path(recipe.directory)
     uses = uses_of(recipe)
-    documents = {use.path: read_component(directory / use.path) for use in uses}
+    files = {}
+    documents = {}
+    for use in uses:  # read once: what was hashed is what is run
+        path = directory / use.path
+        read_component(path)  # for its messages about the file itself
+        data = _read(path)
+        files[use.path] = hashlib.sha256(data).hexdigest()
+        documents[use.path] = parse_component(data.decode(errors="replace"), str(path))
     for use in uses:
         check_parameters(use, documents[use.path])
     downloads = {d.url: d for use in uses for d in downloads_of(documents[use.path], use.parameters)}
-    paths = [*documents, *(file.source for file in recipe.customizations.files if file.source is not None)]
-    files = {path: hashlib.sha256(_read(directory / path)).hexdigest() for path in paths}
+    for file in recipe.customizations.files:
+        if file.source is not None:
+            files[file.source] = _digest(directory / file.source)
     return Inputs(recipe, documents, tuple(downloads.values()), files, image_sources(recipe))
 
 
@@ -93,13 +102,24 @@ def check_parameters(use: ComponentUse, document: Document) -> None:
             )
 
 
+def _digest(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(
-            f"{str(path)!r} cannot be read: {error.strerror}", hint="the recipe names it; is it committed?"
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{str(path)!r} cannot be read: {error.strerror}", hint="the recipe names it; is it committed?"
+    )
 
 
 def read_secrets(recipe: Recipe) -> dict[str, bytes]:

@@ -91,7 +91,7 @@ def place_files(
             os.link(unpacked.control / member, info / f"{name}.{member}")
         (info / f"{name}.list").write_text(dpkg.file_list(unpacked.package.entries))
     entries = [
-        *_packaged(merge),
+        *_packaged(merge, epoch),
         *_directories(directories, epoch),
         *_own(directories, aliased, target, info, epoch),
     ]
@@ -120,14 +120,16 @@ def _own(
         where = f"/{path.relative_to(target)}"
         if where.lstrip("/") in directories:
             continue
-        if path.suffix == ".list" or path.is_symlink():
+        # Members of control archives are hard links into the cache, which other images' layers share: read only.
+        own = path.suffix == ".list" or path.is_symlink() or path.is_dir()
+        if own:
             os.utime(path, (epoch, epoch), follow_symlinks=False)
-        found = layers.describe(where, path, path.lstat(), epoch=epoch, started=float(1 << 62))
-        yield replace(found, link="", mtime=epoch if found.kind == "dir" else found.mtime)
+        found = layers.tell(where, path, path.lstat())
+        yield replace(found, link="", mtime=min(found.mtime, epoch))
 
 
-def _packaged(merge: Merge) -> Iterable[TreeEntry]:
-    """The packages' files as entries: all is known from when they were unpacked."""
+def _packaged(merge: Merge, epoch: int) -> Iterable[TreeEntry]:
+    """The packages' files as entries: all is known from when they were unpacked. The disk clamps times to the epoch."""
     shared: dict[str, dict[str, Entry]] = {}
     for unpacked, _ in merge.files.values():
         if unpacked.sha256 not in shared:
@@ -138,7 +140,13 @@ def _packaged(merge: Merge) -> Iterable[TreeEntry]:
     for path, (unpacked, entry) in merge.files.items():
         if entry.kind == "symlink":
             yield TreeEntry(
-                f"/{path}", "symlink", 0o777, entry.uid, entry.gid, entry.mtime, target=entry.target
+                f"/{path}",
+                "symlink",
+                0o777,
+                entry.uid,
+                entry.gid,
+                min(entry.mtime, epoch),
+                target=entry.target,
             )
             continue
         source = shared[unpacked.sha256][entry.target] if entry.kind == "hardlink" else entry
@@ -148,7 +156,7 @@ def _packaged(merge: Merge) -> Iterable[TreeEntry]:
             mode=source.mode,
             uid=source.uid,
             gid=source.gid,
-            mtime=source.mtime,
+            mtime=min(source.mtime, epoch),
             size=source.size,
             sha256=source.sha256,
             xattrs=(("security.capability", source.capability),) if source.capability else (),

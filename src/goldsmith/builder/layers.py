@@ -13,7 +13,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from goldsmith.effects.files import locked
@@ -115,18 +115,20 @@ def write_facts(directory: Path, layer: Layer) -> None:
 
 
 def intact(layer: Layer) -> bool:
-    """Whether every file of a layer is what was recorded, by content."""
-    for entry in layer.changes.entries:
-        path = layer.tree / entry.path.lstrip("/")
-        try:
-            facts = path.lstat()
-            if entry.kind == "file":
-                if facts.st_size != entry.size or _sha256(path) != entry.sha256:
-                    return False
-            elif entry.kind == "symlink" and os.readlink(path) != entry.target:
+    """Whether every path of a layer is what was recorded: content, kind, mode, owner and attributes."""
+    try:
+        for gone in layer.changes.removed:
+            mark = (layer.tree / gone.lstrip("/")).lstat()
+            if not stat.S_ISCHR(mark.st_mode) and not stat.S_ISDIR(mark.st_mode):
                 return False
-        except OSError:
-            return False
+        for entry in layer.changes.entries:
+            path = layer.tree / entry.path.lstrip("/")
+            found = tell(entry.path, path, path.lstat())
+            # Times are clamped when the disk is made, and link names are of the day they were read.
+            if replace(found, mtime=entry.mtime, link=entry.link) != entry:
+                return False
+    except OSError:
+        return False
     return True
 
 
@@ -251,6 +253,11 @@ def describe(where: str, path: Path, facts: os.stat_result, *, epoch: int, start
     if facts.st_mtime > epoch or facts.st_mtime >= started - 1 or facts.st_mtime_ns % 1_000_000_000:
         mtime = epoch if facts.st_mtime > epoch or facts.st_mtime >= started - 1 else mtime
         os.utime(path, (mtime, mtime), follow_symlinks=False)
+    return replace(tell(where, path, facts), mtime=mtime)
+
+
+def tell(where: str, path: Path, facts: os.stat_result) -> TreeEntry:
+    """One path of a layer as an entry, read only."""
     kind, size, sha256, target = "file", 0, "", ""
     if stat.S_ISDIR(facts.st_mode):
         kind = "dir"
@@ -269,7 +276,7 @@ def describe(where: str, path: Path, facts: os.stat_result, *, epoch: int, start
         stat.S_IMODE(facts.st_mode),
         facts.st_uid,
         facts.st_gid,
-        mtime,
+        int(facts.st_mtime),
         size,
         sha256,
         target,

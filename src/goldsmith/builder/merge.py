@@ -44,7 +44,8 @@ def diverts(unpacked: Unpacked) -> bool:
     if "preinst" not in unpacked.package.scripts:
         return False
     text = script.read_text(errors="replace").replace("--no-rename", "")
-    return "dpkg-divert" in text and "--rename" in text and "--remove" not in text
+    calls = [line for line in text.replace("\\\n", " ").splitlines() if "dpkg-divert" in line]
+    return any("--rename" in call and "--remove" not in call for call in calls)
 
 
 def plan_merge(packages: Iterable[Unpacked], taken: Mapping[str, str] = MappingProxyType({})) -> Merge:

@@ -15,16 +15,16 @@ from goldsmith.model.plan import Plan, Step
 from goldsmith.model.recipe import ComponentUse, Recipe
 
 VERSIONS = {
-    "place": 1,
+    "place": 2,
     "configure": 4,
     "initramfs": 1,
     "copy": 1,
     "accounts": 2,
-    "component": 2,
+    "component": 3,
     "validate": 1,
-    "customize": 3,
+    "customize": 4,
     "remove": 1,
-    "finish": 1,
+    "finish": 2,
 }
 """The version of each kind's code; raise it when the same facts give another result."""
 

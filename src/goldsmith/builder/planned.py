@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from goldsmith.builder.inputs import Inputs
 from goldsmith.builder.plan import plan_build
 from goldsmith.builder.soundness import is_sound
+from goldsmith.errors import InputError
 from goldsmith.model.canonical import digest, plain
 from goldsmith.model.lock import Lock
 from goldsmith.model.plan import Plan, keys
 from goldsmith.store.home import Home
-from goldsmith.store.images import StoredImage, images_named
+from goldsmith.store.images import StoredImage, images_named, make_newest
 
+MOST_LAYERS = 150
+"""The kernel takes the options of a mount on one page, and each layer is a word of it."""
 DISK_VERSION = 1
 """The version of the code that makes disks; raise it when the same tree gives another disk."""
 
@@ -33,6 +36,12 @@ def plan(inputs: Inputs, lock: Lock) -> Planned:
     """Decide a build. Pure, but for the files that ``inputs`` has read already."""
     recipe = inputs.recipe
     steps = plan_build(recipe, lock, inputs.contents(lock.tools))
+    if len(steps.tree) > MOST_LAYERS:
+        raise InputError(
+            f"the recipe makes {len(steps.tree)} steps, and a tree of more than {MOST_LAYERS} layers cannot be mounted",
+            hint="put the steps of several components into one document",
+            where=recipe.where,
+        )
     step_keys = keys(steps.steps)
     facts = {
         "version": DISK_VERSION,
@@ -60,4 +69,4 @@ def known_build(home: Home, planned: Planned) -> StoredImage | None:
 def stored(home: Home, planned: Planned) -> StoredImage | None:
     """The image of this very build, if it is in the store."""
     image = known_build(home, planned)
-    return image if image is not None and is_sound(image) else None
+    return make_newest(home, image) if image is not None and is_sound(image) else None

@@ -14,14 +14,14 @@ from goldsmith.store.home import Home
 def adopt(home: Home, ran: Sequence[Ran]) -> None:
     """Put the fresh layers of a build in their places.
 
-    Where a layer of the same key is there with the same changes, the old one stays: other builds may stand on it.
+    A layer of the same key that is there and sound stays: other builds may stand on it.
     """
     for step in ran:
         old = layers.load(home, step.key)
         fresh = layers.place(home, step.layer.key)
         if step.layer.key == step.key:
             continue
-        if old is not None and same(old, step.layer):
+        if old is not None and (same(old, step.layer) or layers.intact(old)):
             shutil.rmtree(fresh, ignore_errors=True)
             continue
         if old is not None:

@@ -1,6 +1,7 @@
 """Bind the steps of a plan to what they work with: packages, component documents, settings."""
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from goldsmith.builder.supplies import Supplies
 from goldsmith.builder.workshop import Workshop
 from goldsmith.disk.bootloader import boot_files, initramfs_files
 from goldsmith.disk.layout import plan_layout
+from goldsmith.effects.root import Root
+from goldsmith.errors import StepFailed
 from goldsmith.model.disk import TreeNeed
 from goldsmith.model.lock import Lock, LockedPackage
 from goldsmith.model.plan import Plan, Step
@@ -71,6 +74,7 @@ def _customize(_step: Step, shop: Workshop, material: Material) -> Action:
         ground.notes["warnings"] = list(warnings)
         mark_automatic(ground.tree, automatic(lock), architecture=lock.architecture)
         _apply(ground, shop, material, accounts=False)
+        check_sources(ground.tree, material.inputs)
 
     return in_tree(shop, work)
 
@@ -83,6 +87,24 @@ def _apply(ground: Ground, shop: Workshop, material: Material, *, accounts: bool
     for row in CUSTOMIZATIONS:
         if (row.name in ACCOUNTS) == accounts and row.applies(recipe.customizations):
             row.apply(recipe.customizations, means)
+
+
+def check_sources(tree: Root, inputs: Inputs) -> None:
+    """Check that files came into the tree with the bytes that the step's key was made from.
+
+    Raises:
+        StepFailed: a file was changed while the build ran; the step's result is not kept.
+    """
+    last = {file.path: file for file in inputs.recipe.customizations.files}
+    for path, file in last.items():
+        if file.source is None or not tree.is_file(path):
+            continue
+        with tree.opened(path, os.O_RDONLY) as descriptor, open(descriptor, "rb", closefd=False) as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != inputs.files[file.source]:
+            raise StepFailed(
+                f"{file.source!r} was changed while the build ran", hint="build again", where=file.where
+            )
 
 
 def _finish(_step: Step, shop: Workshop, material: Material) -> Action:

@@ -3,13 +3,17 @@
 import os
 import shutil
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from goldsmith.effects import clock
+from goldsmith.effects.claims import claimed
 from goldsmith.effects.sandbox import Sandbox
 from goldsmith.store.home import Home
+
+LEFT_AFTER_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Workshop:
     """One build's rooms and times."""
 
     home: Home
+    name: str
+    """The image's name."""
     work: Path
     """This build's own directory, on the file system of ``home``; removed at its end."""
     log: Path
@@ -44,37 +50,33 @@ class Workshop:
         return path
 
 
-def is_alive(pid: str) -> bool:
-    """Whether a process of that number runs; a text that is no number is taken for one that does."""
-    return not pid.isdigit() or Path(f"/proc/{pid}").exists()
-
-
 def sweep(home: Home) -> None:
-    """Remove what builds left that were killed."""
-    for path in (home / "work").glob("*-*"):
-        if not is_alive(path.name.partition("-")[0]):
-            shutil.rmtree(path, ignore_errors=True)
-    # Packages and tools are unpacked beside their places, as .DIGEST.PID.
-    for path in [*home.path.glob("cache/debs-*/.*.*"), *home.path.glob("cache/tools/.*.*")]:
-        if not is_alive(path.name.rpartition(".")[2]):
-            shutil.rmtree(path, ignore_errors=True)
-    # Fresh results of --no-cache are kept aside as KEY-PID-NAME.
+    """Remove what builds left that were killed; what belongs to a build has its room in ``work``."""
+    living = {path.name for path in (home / "work").iterdir()}
+    # Fresh results of --no-cache are kept aside as KEY-ROOM.
     for path in (home / "cache/layers").glob("*-*-*"):
-        if not is_alive(path.name.split("-")[1]):
+        if path.name.partition("-")[2] not in living:
             shutil.rmtree(path, ignore_errors=True)
+    # Packages and tools are unpacked beside their places in seconds; what is old was left.
+    for path in [*home.path.glob("cache/debs-*/.*.*"), *home.path.glob("cache/tools/.*.*")]:
+        with suppress(OSError):
+            if clock.now().timestamp() - path.stat().st_mtime > LEFT_AFTER_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
-def open_workshop(home: Home, name: str, *, epoch: int, aftermath: Aftermath) -> Workshop:
-    """Make the rooms of a build; the caller removes ``work`` at the end."""
-    sweep(home)
+@contextmanager
+def workshop(home: Home, name: str, *, epoch: int, aftermath: Aftermath) -> Iterator[Workshop]:
+    """The rooms of a build, removed at its end; those of builds that were killed are removed first.
+
+    A lock in the room says that its build lives, so builds in containers that share ``home`` see each other.
+    """
     started = clock.now()
-    work = home / f"work/{os.getpid()}-{name}"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
     logs = home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{name}-{started:%Y%m%dT%H%M%S}-{os.getpid()}.log"
-    return Workshop(home, work, log, epoch, started.timestamp(), aftermath)
+    with claimed(home / "work") as work:
+        sweep(home)
+        yield Workshop(home, name, work, log, epoch, started.timestamp(), aftermath)
 
 
 def tend_failure(shop: Workshop, tree: Path, upper: Path) -> None:
@@ -90,12 +92,15 @@ def tend_failure(shop: Workshop, tree: Path, upper: Path) -> None:
         # No job control: the terminal's session is outside, where the sandbox's processes have other numbers.
         shop.aftermath.open_shell(sandbox.argv(["/bin/sh", "+m", "-i"]))
     if shop.aftermath.keep:
-        kept = shop.home / "failed" / shop.work.name.partition("-")[2]
+        kept = shop.home / "failed" / shop.name
         shutil.rmtree(kept, ignore_errors=True)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(upper, kept, symlinks=True, ignore=_special_files)
+        with suppress(OSError, shutil.Error):  # the step's own error is what counts
+            shutil.copytree(upper, kept, symlinks=True, ignore=_special_files)
 
 
 def _special_files(directory: str, names: list[str]) -> list[str]:
-    """Names that cannot be copied: marks of removed files."""
-    return [name for name in names if stat.S_ISCHR(os.lstat(os.path.join(directory, name)).st_mode)]
+    """Names that cannot be copied: marks of removed files, pipes, sockets."""
+    modes = {name: os.lstat(os.path.join(directory, name)).st_mode for name in names}
+    plain = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK)
+    return [name for name, mode in modes.items() if not any(is_kind(mode) for is_kind in plain)]

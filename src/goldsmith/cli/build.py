@@ -70,7 +70,7 @@ def command(
 ) -> None:
     """Build the image that RECIPE describes: from its lock, which is made if there is none."""
     start = clock.monotonic()
-    wanted = [name for name in formats.replace(",", " ").split() if name]
+    wanted = list(dict.fromkeys(formats.replace(",", " ").split()))
     check_formats(wanted)
     if output is not None:
         check_directory(output)

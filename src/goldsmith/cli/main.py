@@ -86,6 +86,9 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, end)
+    if sys.stderr is None or sys.stdout is None:  # closed by whoever started us; nobody listens
+        sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 - for the whole run
+        sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     try:
         run()
     except (click.Abort, KeyboardInterrupt) as error:

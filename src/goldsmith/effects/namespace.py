@@ -88,7 +88,10 @@ def enter() -> None:
 
 def _enter_user_namespace() -> None:
     uid, gid = os.geteuid(), os.getegid()
-    user = pwd.getpwuid(uid).pw_name
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container may run with a number that has no name
+        user = str(uid)
     ranges = {}
     for table in ("subuid", "subgid"):
         found = subordinate_range(Path("/etc", table), user, uid)

@@ -3,8 +3,10 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,6 +160,15 @@ def run(
             tail=tail(printed),
         )
     return Finished(tuple(argv), done.returncode, done.stdout or b"", done.stderr or b"")
+
+
+def kill_children() -> None:
+    """Kill every process that this one has started and that still runs."""
+    for listing in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            for pid in listing.read_text().split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
 
 
 def interact(argv: Sequence[str]) -> int:

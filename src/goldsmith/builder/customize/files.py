@@ -1,9 +1,11 @@
 """Files that the recipe asks for, with their content in the recipe or beside it."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from goldsmith.builder.customize.owners import owner_numbers
+from goldsmith.effects.files import BLOCK, write_all
 from goldsmith.effects.root import Root
 from goldsmith.errors import InputError, Place
 from goldsmith.model.recipe import File
@@ -39,9 +41,39 @@ def apply(tree: Root, files: Sequence[File], directory: Path) -> None:
                 hint="end the path with the file's own name",
                 where=file.where,
             )
+        if file.source is not None and file.data is None:
+            copy_source(tree, file, directory, uid, gid)
+            continue
         data = content(file, directory)
         tree.remove(file.path)
         tree.write(file.path, data, mode=file.mode, uid=uid, gid=gid)
+
+
+def copy_source(tree: Root, file: File, directory: Path, uid: int, gid: int) -> None:
+    """Copy a file beside the recipe into the tree, piece by piece: it may be large.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    assert file.source is not None
+    try:
+        with (directory / file.source).open("rb") as source:
+            tree.remove(file.path)
+            tree.write(file.path, b"", mode=file.mode, uid=uid, gid=gid)
+            with tree.opened(file.path, os.O_WRONLY) as target:
+                while block := source.read(BLOCK):
+                    write_all(target, block)
+    except OSError as error:
+        raise unreadable(file, directory, error) from error
+
+
+def unreadable(file: File, directory: Path, error: OSError) -> InputError:
+    """The error for a source that cannot be read."""
+    return InputError(
+        f"the source {file.source!r} of {file.path!r} cannot be read: {error.strerror}",
+        hint=f"sources are files, and relative paths start from {str(directory)!r}",
+        where=file.where,
+    )
 
 
 def content(file: File, directory: Path) -> bytes:
@@ -68,11 +100,7 @@ def content(file: File, directory: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(
-            f"the source {file.source!r} of {file.path!r} cannot be read: {error.strerror}",
-            hint=f"sources are files, and relative paths start from {str(directory)!r}",
-            where=file.where,
-        ) from error
+        raise unreadable(file, directory, error) from error
 
 
 def check_place(path: str, *, where: Place | None) -> None:

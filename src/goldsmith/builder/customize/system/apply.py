@@ -11,6 +11,7 @@ from goldsmith.builder.customize.system import (
     hosts,
     image_id,
     network,
+    snakeoil,
 )
 from goldsmith.effects.root import Root
 
@@ -38,5 +39,6 @@ def apply_system(
     apt_sources.apply(tree, sources)
     cloud_init.apply(tree)
     host_keys.apply(tree)
+    snakeoil.apply(tree)
     first_boot.silence_wizard(tree)
     return network.apply(tree, run=run)
