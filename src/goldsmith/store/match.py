@@ -182,9 +182,9 @@ def longest_whole(search: Search, position: int, known: list[Start]) -> Content 
             piece = os.pread(search.disk, min(WINDOW, content.size - done), position * BLOCK + done)
             state.update(piece)
             done += len(piece)
-        if state.hexdigest() == content.sha256 and not any(
-            os.pread(search.disk, -content.size % BLOCK, position * BLOCK + content.size)
-        ):
+        rest = -content.size % BLOCK
+        behind = os.pread(search.disk, rest, position * BLOCK + content.size) if rest else b""
+        if state.hexdigest() == content.sha256 and behind == ZERO[: len(behind)]:
             found = content
         else:
             search.broken[content.sha256] = search.broken.get(content.sha256, 0) + 1
