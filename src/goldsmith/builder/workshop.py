@@ -52,9 +52,11 @@ class Workshop:
 
 def sweep(home: Home) -> None:
     """Remove what builds left that were killed; what belongs to a build has its room in ``work``."""
+    # Fresh results of --no-cache are kept aside as KEY-ROOM. They are listed before the rooms: a build that starts in
+    # between has its room first.
+    aside = list((home / "cache/layers").glob("*-*-*"))
     living = {path.name for path in (home / "work").iterdir()}
-    # Fresh results of --no-cache are kept aside as KEY-ROOM.
-    for path in (home / "cache/layers").glob("*-*-*"):
+    for path in aside:
         if path.name.partition("-")[2] not in living:
             shutil.rmtree(path, ignore_errors=True)
     # Packages and tools are unpacked beside their places in seconds; what is old was left.
