@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from goldsmith.builder.seal.certificate import certify, from_json, to_json
 from goldsmith.builder.seal.homes import home_directories
 from goldsmith.builder.seal.operation import Operation
 from goldsmith.builder.seal.run import Residue, prove, seal
 from goldsmith.builder.seal.table import OPERATIONS
 from goldsmith.effects.root import Root
-from goldsmith.errors import UsageError
+from goldsmith.errors import IntegrityError, UsageError
+from goldsmith.model import seal as model
 
 HOMES = ("/root", "/home/alice", "/var/lib/postgresql", "/home/left-behind")
 PASSWD = """\
@@ -266,3 +268,57 @@ def test_an_unknown_name_is_refused_with_the_nearest(tree: Root) -> None:
             act(tree, frozenset({"machine-ids"}))
         assert caught.value.message == "there is no seal operation 'machine-ids'"
         assert caught.value.hint.startswith("did you mean 'machine-id'")
+
+
+def test_the_recipes_names_are_those_of_the_table() -> None:
+    assert tuple(operation.name for operation in OPERATIONS) == model.OPERATIONS
+
+
+def test_where_the_recipe_and_an_operation_meet_the_report_says_so(tree: Root) -> None:
+    declared = frozenset({"/etc/hostname", "/home/alice/.ssh/authorized_keys", "/var/log/app", "/etc/motd"})
+    for path in declared - {"/var/log/app"}:
+        plant(tree, path, "x")
+    plant(tree, "/root/.ssh/authorized_keys", "x")
+    tree.mkdir("/var/log/app", parents=True)
+    report = {row.operation: row for row in seal(tree, declared=declared)}
+    assert {name: row.declared for name, row in report.items() if row.declared} == {
+        "hostname": ("/etc/hostname",),
+        "authorized-keys": ("/home/alice/.ssh/authorized_keys",),
+    }
+    assert report["authorized-keys"].removed == ("/root/.ssh/authorized_keys",)
+
+
+def test_the_certificate_says_what_was_done_and_what_was_not(tree: Root) -> None:
+    for path in ("/etc/machine-id", "/etc/hostname", "/etc/mailname", "/var/log/syslog"):
+        plant(tree, path, "x")
+    keep = frozenset({"machine-id", "journal"})
+    operated = seal(tree, keep, frozenset({"/etc/hostname"}))
+    certificate = certify(operated, prove(tree, keep), keep=keep, image={"name": "web"})
+    assert [(item.operation, item.reason, item.paths) for item in certificate.exceptions] == [
+        ("machine-id", "recipe", ("/etc/machine-id",)),
+        ("mail-name", "default", ("/etc/mailname",)),
+        ("journal", "recipe", ()),
+    ]
+    rows = {row.operation: row for row in certificate.operations}
+    assert len(rows) == len(OPERATIONS)
+    assert rows["logs"].found == rows["logs"].removed == ("/var/log/syslog",)
+    assert rows["hostname"].declared == ("/etc/hostname",)
+    assert rows["hostname"].left == ("/etc/hostname",), "proved without knowing what is declared"
+    assert not certificate.absent
+    assert certify(operated, prove(tree, keep, frozenset({"/etc/hostname"})), keep=keep).absent
+
+
+def test_a_certificate_is_read_as_it_was_written(tree: Root) -> None:
+    plant(tree, "/var/log/syslog", "x")
+    certificate = certify(seal(tree), prove(tree), image={"name": "web", "version": "1.0.0"})
+    document = to_json(certificate)
+    assert from_json(document) == certificate
+    for wrong in (
+        {},
+        [],
+        None,
+        {**document, "goldsmith": "seal certificate 9"},
+        {**document, "operations": [1]},
+    ):
+        with pytest.raises(IntegrityError, match="the seal certificate is damaged"):
+            from_json(wrong)

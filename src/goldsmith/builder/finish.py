@@ -7,11 +7,12 @@ from goldsmith.builder import initramfs
 from goldsmith.builder.actions import Ground
 from goldsmith.builder.customize.declared import declared_paths
 from goldsmith.builder.customize.system import first_boot
+from goldsmith.builder.seal.certificate import certify, to_json
 from goldsmith.builder.seal.run import prove, seal
 from goldsmith.builder.workshop import Workshop
 from goldsmith.effects.sandbox import Sandbox
 from goldsmith.errors import CheckFailed, InputError
-from goldsmith.model.recipe import Customizations
+from goldsmith.model.recipe import Recipe
 
 INITRAMFS_INPUTS = (
     "/etc/initramfs-tools/",
@@ -24,16 +25,14 @@ FIRST_GROUP = 2
 """Its two layers, files and configuration, are what the initramfs was made from."""
 
 
-def finish(
-    ground: Ground, shop: Workshop, *, boot: Mapping[str, bytes], customizations: Customizations
-) -> None:
+def finish(ground: Ground, shop: Workshop, *, boot: Mapping[str, bytes], recipe: Recipe) -> None:
     """Make the tree ready for the disk.
 
     Args:
         ground: the tree with everything in it.
         shop: the build.
         boot: files to write, by path.
-        customizations: what the recipe declares stays.
+        recipe: what it declares stays, and so do traces whose operations it switches off.
 
     Raises:
         CheckFailed: something that makes this build unique could not be removed.
@@ -46,15 +45,15 @@ def finish(
     if wants_initramfs(ground):
         initramfs.make(tree, Sandbox(root=tree.directory), epoch=shop.epoch, log=shop.log)
     first_boot.keep_unit_states(tree)
-    declared = declared_paths(customizations, tree)
-    sealed = seal(tree, declared=declared)
-    left = prove(tree, declared=declared)
+    declared, keep = declared_paths(recipe.customizations, tree), frozenset(recipe.seal.keep)
+    operated = seal(tree, keep, declared)
+    left = prove(tree, keep, declared)
     if left:
         found = ", ".join(f"{residue.path} ({residue.operation})" for residue in left[:5])
         raise CheckFailed(
             f"the tree is not sealed: {found}", hint="report this as a bug of goldsmith; the recipe is fine"
         )
-    ground.notes["sealed"] = {item.operation: list(item.removed) for item in sealed if item.removed}
+    ground.notes["seal"] = to_json(certify(operated, left, keep=keep))
 
 
 def need_kernel(ground: Ground) -> None:

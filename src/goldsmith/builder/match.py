@@ -6,12 +6,31 @@ links are found as themselves, and wildcards never look behind one.
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-
-from goldsmith.effects.root import Root
+from typing import Protocol
 
 WILD = re.compile(r"[*?]")
+
+
+class Sight(Protocol):
+    """A tree that is looked at: a directory (``effects.root.Root``), or the files of a disk that nobody mounts.
+
+    Paths are absolute in the tree, links are followed in it; errors are ``OSError``.
+    """
+
+    def stat(self, path: str, /) -> os.stat_result:
+        """What is at the end of a path."""
+
+    def lstat(self, path: str, /) -> os.stat_result:
+        """What a path itself is."""
+
+    def read(self, path: str, /) -> bytes:
+        """The bytes of a file."""
+
+    def scan(self, path: str, /) -> list[tuple[str, bool]]:
+        """The names in a directory, in no order, each with whether it is a directory itself."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -24,13 +43,13 @@ class Match:
     """Whether it is a directory itself, not a link to one."""
 
 
-def find(tree: Root, pattern: str) -> Iterator[Match]:
+def find(tree: Sight, pattern: str) -> Iterator[Match]:
     """Everything in the tree that a pattern matches, each path once, in sorted order."""
     parts = [part for part in pattern.split("/") if part]
     yield from sorted(set(_find(tree, "", parts)))
 
 
-def find_any(tree: Root, patterns: Iterable[str]) -> Iterator[Match]:
+def find_any(tree: Sight, patterns: Iterable[str]) -> Iterator[Match]:
     """Everything that one of several patterns matches; those that end alike, as ``TOP/**/WORD``, share one walk."""
     words: dict[str, list[str]] = {}
     for pattern in patterns:
@@ -46,15 +65,16 @@ def find_any(tree: Root, patterns: Iterable[str]) -> Iterator[Match]:
                 yield match
 
 
-def _find(tree: Root, top: str, parts: list[str]) -> Iterator[Match]:
+def _find(tree: Sight, top: str, parts: list[str]) -> Iterator[Match]:
     fixed = 0
     while fixed < len(parts) and not WILD.search(parts[fixed]):
         fixed += 1
     top = "/".join([top, *parts[:fixed]])
     rest = parts[fixed:]
     if not rest:
-        if fixed and tree.lexists(top):
-            yield Match(top, _is_directory(tree, top))
+        mode = mode_of(tree, top) if fixed else 0
+        if mode:
+            yield Match(top, stat.S_ISDIR(mode))
         return
     if rest[0] == "**":
         yield from _across(tree, top, rest[1:])
@@ -68,7 +88,7 @@ def _find(tree: Root, top: str, parts: list[str]) -> Iterator[Match]:
                 yield from _find(tree, match.path, rest[1:])
 
 
-def _across(tree: Root, top: str, rest: list[str]) -> Iterator[Match]:
+def _across(tree: Sight, top: str, rest: list[str]) -> Iterator[Match]:
     if rest:
         yield from _find(tree, top, rest)
     for match in children(tree, top):
@@ -78,31 +98,20 @@ def _across(tree: Root, top: str, rest: list[str]) -> Iterator[Match]:
             yield from _across(tree, match.path, rest)
 
 
-def children(tree: Root, directory: str) -> Iterator[Match]:
+def children(tree: Sight, directory: str) -> list[Match]:
     """What is in a directory; nothing where there is none."""
     try:
-        with (
-            tree.opened(directory or "/", os.O_RDONLY | os.O_DIRECTORY) as descriptor,
-            os.scandir(descriptor) as entries,
-        ):
-            found = [
-                Match(f"{directory}/{entry.name}", entry.is_dir(follow_symlinks=False)) for entry in entries
-            ]
+        return [Match(f"{directory}/{name}", is_directory) for name, is_directory in tree.scan(directory)]
     except (FileNotFoundError, NotADirectoryError):
-        return
-    yield from found
+        return []
 
 
-def _is_directory(tree: Root, path: str) -> bool:
-    return tree.is_dir(path) and not _is_link(tree, path)
-
-
-def _is_link(tree: Root, path: str) -> bool:
+def mode_of(tree: Sight, path: str, *, follow: bool = False) -> int:
+    """Kind and permissions of a path as ``st_mode``; 0 where there is nothing."""
     try:
-        tree.readlink(path)
+        return (tree.stat(path) if follow else tree.lstat(path)).st_mode
     except OSError:
-        return False
-    return True
+        return 0
 
 
 def translate(word: str) -> str:

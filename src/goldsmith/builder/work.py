@@ -112,7 +112,7 @@ def _finish(_step: Step, shop: Workshop, material: Material) -> Action:
     layout = plan_layout(recipe.disk, name=recipe.name, architecture=recipe.architecture, need=ROOMY)
     append = recipe.customizations.kernel.append if recipe.customizations.kernel else ""
     boot = boot_files(layout, append=append)
-    return in_tree(shop, lambda ground: finish(ground, shop, boot=boot, customizations=recipe.customizations))
+    return in_tree(shop, lambda ground: finish(ground, shop, boot=boot, recipe=recipe))
 
 
 def _packages(step: Step, lock: Lock) -> Sequence[LockedPackage]:

@@ -19,6 +19,7 @@ VERBS = {
     "lock": ("goldsmith.cli.lock", "Resolve a recipe's inputs to exact versions."),
     "build": ("goldsmith.cli.build", "Build a golden image from a recipe."),
     "explain": ("goldsmith.cli.explain", "Say which steps would run, and why."),
+    "seal": ("goldsmith.cli.seal", "List what sealing removes; show an image's seal certificate."),
     "boot": ("goldsmith.cli.boot", "Boot a throwaway copy of an image and check that it is well."),
     "export": ("goldsmith.cli.export", "Write an image's disk in the format of a cloud or hypervisor."),
     "component": ("goldsmith.cli.component", "Validate or run component documents."),

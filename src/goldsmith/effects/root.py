@@ -183,6 +183,14 @@ class Root:
         with self.opened(path, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
             return sorted(os.listdir(descriptor))
 
+    def scan(self, path: str) -> list[tuple[str, bool]]:
+        """The names in a directory, in no order, each with whether it is a directory itself."""
+        with (
+            self.opened(path or "/", os.O_RDONLY | os.O_DIRECTORY) as descriptor,
+            os.scandir(descriptor) as found,
+        ):
+            return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+
     def exists(self, path: str) -> bool:
         """Whether something is at the end of ``path``."""
         try:

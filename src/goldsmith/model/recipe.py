@@ -28,6 +28,7 @@ from goldsmith.model.customizations import (
 )
 from goldsmith.model.format import NAMES
 from goldsmith.model.said import Says
+from goldsmith.model.seal import Seal
 
 __all__ = [
     "ABSOLUTE",
@@ -52,6 +53,7 @@ __all__ = [
     "Recipe",
     "Remove",
     "Repository",
+    "Seal",
     "Secret",
     "Services",
     "SshKey",
@@ -314,6 +316,7 @@ class Recipe:
     )
     disk: Annotated[DiskSpec, Says("Size, file system and boot.")] = field(default_factory=DiskSpec)
     remove: Annotated[Remove, Says("What is taken out at the end.")] = field(default_factory=Remove)
+    seal: Annotated[Seal, Says("What sealing leaves in the image.")] = field(default_factory=Seal)
     outputs: Annotated[tuple[str, ...], Says("Formats that `build --output` writes.", choices=NAMES)] = (
         "qcow2",
     )

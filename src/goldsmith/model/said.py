@@ -14,7 +14,7 @@ class Says:
     pattern: str = ""
     """A regular expression that the whole text must match."""
     wants: str = ""
-    """The pattern in words, for the error message: ``three numbers, as in 1.2.0``."""
+    """The pattern, or what many choices are, in words for the error message: ``three numbers, as in 1.2.0``."""
     choices: tuple[str, ...] = ()
     """The only texts that are accepted."""
     minimum: int | None = None

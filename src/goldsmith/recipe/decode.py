@@ -169,12 +169,17 @@ def _fits(says: Says, text: str) -> bool:
 def _misfit(name: str, says: Says, node: Node) -> InputError:
     """A text that is none of the choices, or not of the pattern."""
     if says.choices:
-        right = ", ".join(says.choices)
+        listed = ", ".join(says.choices)
+        right = says.wants or f"one of {listed}"
         near = nearest(node.raw, says.choices)
-        hint = f"did you mean {near!r}?" if near else f"write one of: {right}"
-        return InputError(
-            f"{name!r} wants one of {right}, and found {found(node)}", hint=hint, where=node.place
+        hint = (
+            f"did you mean {near!r}?"
+            if near
+            else f"write {says.wants}"
+            if says.wants
+            else f"write one of: {listed}"
         )
+        return InputError(f"{name!r} wants {right}, and found {found(node)}", hint=hint, where=node.place)
     words = says.wants or f"a text that matches {says.pattern}"
     example = f", as in {says.example}" if says.example and "as in" not in words else ""
     return InputError(

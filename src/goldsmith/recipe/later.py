@@ -30,7 +30,6 @@ DISK = "the disk has one root; set its size by 'disk.size' and its file system b
 FORMATS = ("ova", "iso", "ami", "tar", "oci", "oci-archive", "squashfs", "pxe")
 
 REFUSALS = (
-    Refusal(("seal",), "every image is sealed in full; leave it out"),
     Refusal(("policy",), YET),
     Refusal(("publish",), "build the image, and copy its artifacts from --output"),
     Refusal(("pipeline",), YET),

@@ -105,7 +105,7 @@ def _row(key: Key) -> str:
 
 def _limits(says: Says) -> str:
     """The rules for a value, in words."""
-    if says.choices:
+    if says.choices and not says.wants:
         return f" One of {', '.join(f'`{choice}`' for choice in says.choices)}."
     if says.wants and says.wants.lower() not in says.doc.replace("`", "").lower():
         return f" {says.wants[0].upper()}{says.wants[1:]}."

@@ -1,10 +1,17 @@
 """Families of traces: what makes a machine this machine."""
 
-from goldsmith.builder.seal.operation import Operation, rows
+from goldsmith.builder.match import Sight
+from goldsmith.builder.seal.operation import Operation, has_content, rows
+
+ANYBODY = frozenset({b"", b"localhost", b"localhost.localdomain"})
+"""Host names that are nobody's."""
+
+
+def _names_a_host(tree: Sight, path: str) -> bool:
+    return has_content(tree, path) and tree.read(path).strip() not in ANYBODY
+
 
 _ROWS = rows(
-    ("dbus-machine-id", "The older copy of the machine's identity.", ("/var/lib/dbus/machine-id",)),
-    ("hostname", "A host name that the recipe does not ask for.", ("/etc/hostname",)),
     ("machine-info", "The pretty host name, location and chassis.", ("/etc/machine-info",)),
     (
         "ssh-host-keys",
@@ -68,6 +75,10 @@ _ROWS = rows(
 )  # fmt: skip
 
 IDENTITY = (
+    *rows(("dbus-machine-id", "The older copy of the machine's identity.", ("/var/lib/dbus/machine-id",))),
+    Operation(
+        "hostname", "A host name that the recipe does not ask for.", ("/etc/hostname",), is_leak=_names_a_host
+    ),
     *_ROWS,
     Operation(
         "mail-name",

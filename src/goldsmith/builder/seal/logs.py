@@ -2,13 +2,14 @@
 
 import stat
 
+from goldsmith.builder.match import Sight
 from goldsmith.builder.seal.operation import Operation, empty, has_content, rows
 from goldsmith.effects.root import Root
 
 ROTATED = (".gz", ".xz", ".zst", ".bz2", ".old", ".1", "-old")
 
 
-def _is_log(tree: Root, path: str) -> bool:
+def _is_log(tree: Sight, path: str) -> bool:
     """Empty files that a service could not make itself stay; ``README`` of /var/log is systemd's link."""
     facts = tree.lstat(path)
     return facts.st_size > 0 or facts.st_uid == 0 or path.endswith(ROTATED)

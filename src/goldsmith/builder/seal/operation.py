@@ -5,14 +5,14 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from goldsmith.builder.match import Match, find, find_any
+from goldsmith.builder.match import Match, Sight, children, find_any
 from goldsmith.effects.root import Root
 
 HOME = "~"
 """Stands for every home directory at the start of a pattern."""
 
 
-def anything(tree: Root, path: str) -> bool:  # noqa: ARG001 - the signature of all such questions
+def anything(tree: Sight, path: str) -> bool:  # noqa: ARG001 - the signature of all such questions
     """Whatever a pattern matches is a trace."""
     return True
 
@@ -22,10 +22,18 @@ def delete(tree: Root, path: str) -> None:
     tree.remove(path)
 
 
-def has_content(tree: Root, path: str) -> bool:
+def has_content(tree: Sight, path: str) -> bool:
     """Only a regular file with something in it is a trace."""
     facts = tree.lstat(path)
     return stat.S_ISREG(facts.st_mode) and facts.st_size > 0
+
+
+def says_something(tree: Sight, path: str) -> bool:
+    """Whether a trace tells anybody anything: empty files and directories, links and pipes do not."""
+    mode = tree.lstat(path).st_mode
+    if stat.S_ISDIR(mode):
+        return any(says_something(tree, child.path) for child in children(tree, path))
+    return has_content(tree, path)
 
 
 def empty(tree: Root, path: str) -> None:
@@ -48,8 +56,10 @@ class Operation:
     """Paths that stay although a pattern matches, with all that is below them."""
     files_only: bool = False
     """Whether directories stay: packages own them, and services expect them."""
-    is_trace: Callable[[Root, str], bool] = anything
+    is_trace: Callable[[Sight, str], bool] = anything
     """Whether something that a pattern matches is a trace; the proof of absence asks the same."""
+    is_leak: Callable[[Sight, str], bool] = says_something
+    """Whether a trace in an image that somebody else made gives something away."""
     remove: Callable[[Root, str], None] = delete
     """Does away with one trace, so that ``is_trace`` says no, or the path is gone."""
     default: bool = True
@@ -72,9 +82,9 @@ class Spared:
     alone: frozenset[str] = field(default_factory=frozenset)
     """Paths that stay themselves."""
 
-    def holds(self, path: str) -> bool:
-        """Whether a path stays."""
-        return path in self.alone or not self.whole.isdisjoint((path, *ancestors(path)))
+    def keeps_whole(self, path: str) -> bool:
+        """Whether a path stays with all that is below it, or lies below such a one."""
+        return not self.whole.isdisjoint((path, *ancestors(path)))
 
     def around(self) -> frozenset[str]:
         """The directories that have something below them that stays."""
@@ -87,8 +97,18 @@ def ancestors(path: str) -> Iterator[str]:
         yield path
 
 
-def traces(tree: Root, operation: Operation, *, homes: Iterable[str], spared: Spared) -> tuple[str, ...]:
-    """The paths in a tree that an operation would do away with, sorted; what is below one of them is not listed.
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What the patterns of one operation lead to; paths are sorted, and what is below one is not listed."""
+
+    found: tuple[str, ...] = ()
+    """The traces."""
+    declared: tuple[str, ...] = ()
+    """What would be a trace, and stays because the recipe declares it."""
+
+
+def traces(tree: Sight, operation: Operation, *, homes: Iterable[str], spared: Spared) -> Traces:
+    """The paths in a tree that an operation would do away with.
 
     Args:
         tree: the tree.
@@ -98,30 +118,34 @@ def traces(tree: Root, operation: Operation, *, homes: Iterable[str], spared: Sp
     """
     spared = Spared(spared.whole | operation.spares, spared.alone)
     around = spared.around()
-    found: list[str] = []
+    found: dict[str, None] = {}
+    declared: dict[str, None] = {}
+    last = "\0"
     for match in sorted(set(_matches(tree, operation, homes)), key=lambda match: match.path.split("/")):
-        if found and match.path.startswith(f"{found[-1]}/"):
+        if match.path.startswith(f"{last}/"):
             continue
-        found += (
-            path.path
-            for path in _apart_from(tree, match, spared, around)
-            if not (operation.files_only and path.is_directory) and operation.is_trace(tree, path.path)
-        )
-    return tuple(dict.fromkeys(found))
+        for part in _parts(tree, match, spared, around):
+            if (operation.files_only and part.is_directory) or not operation.is_trace(tree, part.path):
+                continue
+            if part.path in spared.alone:
+                declared[part.path] = None
+            else:
+                found[last := part.path] = None
+    return Traces(tuple(found), tuple(declared))
 
 
-def _matches(tree: Root, operation: Operation, homes: Iterable[str]) -> Iterator[Match]:
+def _matches(tree: Sight, operation: Operation, homes: Iterable[str]) -> Iterator[Match]:
     in_homes = [pattern for pattern in operation.matches if pattern.startswith(f"{HOME}/")]
     yield from find_any(tree, (pattern for pattern in operation.matches if pattern not in in_homes))
     yield from find_any(tree, (home + pattern[len(HOME) :] for home in homes for pattern in in_homes))
 
 
-def _apart_from(tree: Root, match: Match, spared: Spared, around: frozenset[str]) -> Iterator[Match]:
-    """The match itself, or, where something that stays is below it, its parts without that."""
-    if spared.holds(match.path):
+def _parts(tree: Sight, match: Match, spared: Spared, around: frozenset[str]) -> Iterator[Match]:
+    """The match itself, or, where something that stays is below it, its parts without what stays whole."""
+    if spared.keeps_whole(match.path):
         return
-    if not match.is_directory or match.path not in around:
+    if not match.is_directory or match.path in spared.alone or match.path not in around:
         yield match
         return
-    for child in find(tree, f"{match.path}/*"):
-        yield from _apart_from(tree, child, spared, around)
+    for child in sorted(children(tree, match.path)):
+        yield from _parts(tree, child, spared, around)

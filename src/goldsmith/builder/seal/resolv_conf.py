@@ -2,11 +2,11 @@
 
 import stat
 
+from goldsmith.builder.match import Sight
 from goldsmith.builder.seal.operation import Operation
-from goldsmith.effects.root import Root
 
 
-def _is_file(tree: Root, path: str) -> bool:
+def _is_file(tree: Sight, path: str) -> bool:
     return stat.S_ISREG(tree.lstat(path).st_mode)
 
 

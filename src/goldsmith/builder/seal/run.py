@@ -4,24 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from goldsmith.builder.customize.nearest import did_you_mean
+from goldsmith.builder.match import Sight
 from goldsmith.builder.seal.homes import home_directories
 from goldsmith.builder.seal.machine_id import CONTENT, MODE, PATH
-from goldsmith.builder.seal.operation import Operation, Spared, traces
+from goldsmith.builder.seal.operation import Operation, Spared, Traces, traces
 from goldsmith.builder.seal.table import OPERATIONS
 from goldsmith.effects.root import Root
 from goldsmith.errors import UsageError
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """What one operation did."""
-
-    operation: str
-    """Its name."""
-    removed: tuple[str, ...]
-    """The traces it did away with; what is below a removed directory is not listed."""
-    kept: bool = False
-    """Whether it was switched off."""
+from goldsmith.model.seal import Operated
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,7 +26,7 @@ class Residue:
 
 def seal(
     tree: Root, keep: frozenset[str] = frozenset(), declared: frozenset[str] = frozenset()
-) -> tuple[Sealed, ...]:
+) -> tuple[Operated, ...]:
     """Do away with everything that makes this build unique.
 
     Args:
@@ -54,24 +44,25 @@ def seal(
     if "machine-id" not in keep and not tree.lexists(PATH):
         tree.write(PATH, CONTENT, mode=MODE, uid=0, gid=0)
     report = []
-    for operation, found in _survey(tree, declared):
+    for operation, seen in survey(tree, declared):
         kept = operation.name in keep or not operation.default
-        for path in () if kept else found:
+        removed = () if kept else seen.found
+        for path in removed:
             operation.remove(tree, path)
-        report.append(Sealed(operation.name, () if kept else found, kept=kept))
+        report.append(Operated(operation.name, seen.found, removed, seen.declared, kept=kept))
     return tuple(report)
 
 
 def prove(
-    tree: Root, keep: frozenset[str] = frozenset(), declared: frozenset[str] = frozenset()
+    tree: Sight, keep: frozenset[str] = frozenset(), declared: frozenset[str] = frozenset()
 ) -> tuple[Residue, ...]:
     """What a sealed tree should not have and has; nothing, if it is well sealed. The tree is only read."""
     check_names(keep)
     return tuple(
         Residue(operation.name, path)
-        for operation, found in _survey(tree, declared)
+        for operation, seen in survey(tree, declared)
         if operation.default and operation.name not in keep
-        for path in found
+        for path in seen.found
     )
 
 
@@ -89,11 +80,11 @@ def check_names(keep: frozenset[str]) -> None:
         )
 
 
-def _survey(tree: Root, declared: frozenset[str]) -> Iterator[tuple[Operation, tuple[str, ...]]]:
+def survey(tree: Sight, declared: frozenset[str] = frozenset()) -> Iterator[tuple[Operation, Traces]]:
     """Each operation with its traces; what one has found is no matter of a later, more general one."""
     homes = home_directories(tree)
     claimed: frozenset[str] = frozenset()
     for operation in OPERATIONS:
-        found = traces(tree, operation, homes=homes, spared=Spared(claimed, declared))
-        claimed |= frozenset(found)
-        yield operation, found
+        seen = traces(tree, operation, homes=homes, spared=Spared(claimed, declared))
+        claimed |= frozenset(seen.found)
+        yield operation, seen
