@@ -138,7 +138,7 @@ def test_frames_are_cut_where_the_design_says(layout: Layout) -> None:
     (layer, _) = stored(layout, tree_of(files)).layers
     assert layer.places["/large"].offset == layer.places["/huge"].offset == tar.RECORD
     assert layer.places["/just-small"].offset > tar.RECORD or layer.places["/s000"].offset > tar.RECORD
-    raw = [size for size, _ in layer.frames]
+    raw = [frame.raw for frame in layer.frames]
     huge = layer.places["/huge"].frame
     assert raw[huge : huge + 3] == [2 * MIB + 512, 2 * MIB, MIB]
     assert raw[layer.places["/large"].frame] == pack.LARGE + 512

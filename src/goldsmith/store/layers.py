@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import zstandard
 
@@ -19,6 +20,22 @@ from goldsmith.store.pack import Head, Opener
 FORMAT = f"goldsmith layer 1 {pack.LARGE} {pack.SHARED} {pack.CUT} {pack.LEVEL}\n"
 """Part of every key: another way of packing makes other layers of the same entries."""
 KNOWN_LIMIT = 1 << 30
+
+
+class Packed(NamedTuple):
+    """A frame of a layer as it lies there; in JSON a list of three."""
+
+    raw: int
+    """Bytes of archive in it."""
+    size: int
+    """Its own bytes."""
+    digest: str
+    """By what it is known in other layers: the first 16 hexadecimal digits of the SHA-256 of its own bytes."""
+
+
+def packed(raw: int, data: bytes) -> Packed:
+    """What is known of a frame, from its bytes."""
+    return Packed(raw, len(data), hashlib.sha256(data).hexdigest()[:16])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +56,8 @@ class StoredLayer:
     """The compressed archive."""
     diff_id: str
     """Digest of the archive uncompressed, which the image's configuration lists."""
-    frames: tuple[tuple[int, int], ...]
-    """Bytes of each frame, uncompressed and compressed."""
+    frames: tuple[Packed, ...]
+    """In their order."""
     places: Mapping[str, Place]
     """By path, of every file that has bytes; of a link group the first path only."""
     heads: Mapping[str, Head] = field(default_factory=dict)
@@ -82,21 +99,21 @@ def store_layer(
     if known is not None:
         return known
     state = hashlib.sha256()
-    sizes: list[tuple[int, int]] = []
+    frames: list[Packed] = []
     places: dict[str, Place] = {}
     heads: dict[str, Head] = {}
     with layout.blobs.growing() as blob:
         for frame in pack.frames(entries, above, open_file, jobs=jobs):
             for item, offset, head in zip(frame.items, frame.offsets, frame.heads, strict=True):
                 if item.length:
-                    places.setdefault(item.entry.path, Place(len(sizes), offset))
+                    places.setdefault(item.entry.path, Place(len(frames), offset))
                 if head is not None:
                     heads.setdefault(item.entry.path, head)
             state.update(frame.raw)
             blob.write(frame.packed)
-            sizes.append((len(frame.raw), len(frame.packed)))
+            frames.append(packed(len(frame.raw), frame.packed))
     stored = StoredLayer(
-        Descriptor(LAYER, blob.digest, blob.size), f"sha256:{state.hexdigest()}", tuple(sizes), places, heads
+        Descriptor(LAYER, blob.digest, blob.size), f"sha256:{state.hexdigest()}", tuple(frames), places, heads
     )
     remember(layout, key, stored)
     return stored
@@ -112,7 +129,7 @@ def recall(layout: Layout, key: str) -> StoredLayer | None:
             return StoredLayer(
                 blob,
                 facts["diff_id"],
-                tuple((raw, packed) for raw, packed in facts["frames"]),
+                tuple(Packed(raw, size, digest) for raw, size, digest in facts["frames"]),
                 {path: Place(frame, offset) for path, frame, offset in facts["places"]},
                 {path: Head(block, digest) for path, block, digest in facts["heads"]},
             )

@@ -1,8 +1,8 @@
 """A tree in the store: its layers, and the index that says of every path what it is and where its bytes lie.
 
 The index is JSON, a line each, compressed by zstd: first ``{"goldsmith": "tree 1", "layers": [...]}``, each layer with
-``digest``, ``size``, ``diff_id`` and ``frames`` (bytes uncompressed and compressed); then a row for each path, sorted,
-as ``model.tree.rows`` has it, with layer, frame and offset in the frame behind it for a file that has bytes. The other
+``digest``, ``size``, ``diff_id`` and ``frames`` (``layers.Packed``); then a row for each path, sorted, as
+``model.tree.rows`` has it, with layer, frame and offset in the frame behind it for a file that has bytes. The other
 names of a hard link have no place; they share the bytes of the first.
 """
 
@@ -17,17 +17,19 @@ import zstandard
 
 from goldsmith.effects.parallel import in_order
 from goldsmith.errors import IntegrityError, UsageError
-from goldsmith.model.oci import LAYER, TREE_INDEX, Descriptor
+from goldsmith.model.oci import LAYER, TREE_INDEX, Descriptor, descriptor
 from goldsmith.model.packed import unpacked
 from goldsmith.model.tree import TreeEntry, rows
 from goldsmith.store.blobs import Blobs, wrong
-from goldsmith.store.layers import Place, StoredLayer, store_layer
+from goldsmith.store.layers import Packed, Place, StoredLayer, store_layer
 from goldsmith.store.layout import Layout
 from goldsmith.store.pack import Opener
 from goldsmith.store.partition import partition
 
 INDEX_LIMIT = 1 << 30
 """Bytes of an index uncompressed, at most; more is a bomb."""
+LARGEST_FRAME = 4 << 20
+"""Bytes of a frame uncompressed, at most; twice what ``pack`` makes."""
 MARK = "tree 1"
 LEVEL = 6
 
@@ -50,8 +52,8 @@ class IndexedLayer:
     """The compressed archive."""
     diff_id: str
     """Digest of the archive uncompressed."""
-    frames: tuple[tuple[int, int], ...]
-    """Bytes of each frame, uncompressed and compressed."""
+    frames: tuple[Packed, ...]
+    """In their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +143,7 @@ def decode(data: bytes) -> TreeIndex:
         facts = json.loads(first)
         if facts["goldsmith"] != MARK:
             raise ValueError(f"it begins with {facts['goldsmith']!r:.40}, not with {MARK!r}")
-        layers = tuple(
-            IndexedLayer(
-                Descriptor(LAYER, x["digest"], x["size"]),
-                x["diff_id"],
-                tuple((raw, size) for raw, size in x["frames"]),
-            )
-            for x in facts["layers"]
-        )
+        layers = tuple(_layer(item) for item in facts["layers"])
         entries: dict[str, TreeEntry] = {}
         places: dict[str, tuple[int, Place]] = {}
         for line in lines:
@@ -165,6 +160,19 @@ def decode(data: bytes) -> TreeIndex:
     except (KeyError, TypeError, IndexError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     return TreeIndex(layers, entries, places)
+
+
+def _layer(item: Mapping[str, object]) -> IndexedLayer:
+    found = descriptor({"mediaType": LAYER, **item})
+    frames = tuple(Packed(raw, size, digest) for raw, size, digest in item["frames"])  # type: ignore[attr-defined] # checked here
+    for raw, size, digest in frames:
+        if type(raw) is not int or type(size) is not int or type(digest) is not str:
+            raise ValueError("a frame has other facts than two numbers and a text")
+        if not 0 < raw <= LARGEST_FRAME or size <= 0:
+            raise ValueError(f"a frame has {raw} bytes uncompressed and {size} compressed")
+    if sum(frame.size for frame in frames) != found.size:
+        raise ValueError(f"the frames of {found.digest} have other sizes than it has")
+    return IndexedLayer(found, str(item["diff_id"]), frames)
 
 
 def read_index(layout: Layout, digest: str) -> TreeIndex:
@@ -222,23 +230,23 @@ def _frames_of(
     needed = set(by_frame)
     for (number, frame), held in by_frame.items():
         offset, path = max(held)
-        left = index.entries[path].size - (index.layers[number].frames[frame][0] - offset)
+        left = index.entries[path].size - (index.layers[number].frames[frame].raw - offset)
         following = frame + 1
         while left > 0 and following < len(index.layers[number].frames):
             needed.add((number, following))
-            left -= index.layers[number].frames[following][0]
+            left -= index.layers[number].frames[following].raw
             following += 1
     for number in {number for number, _ in needed}:
         at = 0
-        for frame, (_, size) in enumerate(index.layers[number].frames):
+        for frame, there in enumerate(index.layers[number].frames):
             if (number, frame) in needed:
                 yield number, frame, at
-            at += size
+            at += there.size
 
 
 def read_frame(blobs: Blobs, layer: IndexedLayer, frame: int, at: int) -> bytes:
     """One frame of a layer, unpacked; ``at`` is where it begins in the layer."""
-    raw, size = layer.frames[frame]
+    raw, size, _ = layer.frames[frame]
     with blobs.open(layer.blob.digest) as stream:
         stream.seek(at)
         packed = stream.read(size)
