@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.store.kept import keep
 
 from goldsmith.builder.outputs import Artifact, check_formats, replace_file, write_outputs
 from goldsmith.effects.files import sha256_file
 from goldsmith.errors import UsageError
 from goldsmith.store.home import Home
-from goldsmith.store.images import StoredImage, find, keep
+from goldsmith.store.images import StoredImage, find
 
 
 @pytest.fixture
@@ -22,12 +23,11 @@ def image(home: Home, content: bytes = b"disk") -> StoredImage:
     home.path.mkdir(exist_ok=True)
     disk = home / "disk.raw"
     disk.write_bytes(content.ljust(1 << 20, b"\0"))
-    facts = {"name": "web", "version": "1.0.0", "digest": content.decode(), "disk_sha256": sha256_file(disk)}
-    return keep(home, "web", "1.0.0", facts, disk, {})
+    return keep(home, disk, "web", "1.0.0")
 
 
 def written(home: Home, directory: Path, formats: tuple[str, ...] = ("raw",)) -> tuple[Artifact, ...]:
-    return write_outputs(find(home, "web"), directory, formats, jobs=1)
+    return write_outputs(home, find(home, "web"), directory, formats, jobs=1)
 
 
 def test_every_format_is_named_by_image_and_version_and_told_by_its_digest(

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.store.kept import keep
 
-from goldsmith.disk.digest import disk_digest
-from goldsmith.effects.machine_run import boot_id
+from goldsmith.disk.stored import place, raw_disk
 from goldsmith.store.home import Home
-from goldsmith.store.images import StoredImage, keep
+from goldsmith.store.images import StoredImage, layout_of
 
 MIB = 1 << 20
 Export = Callable[..., subprocess.CompletedProcess[str]]
@@ -29,19 +28,9 @@ def home(room: Path) -> Home:
 
 
 @pytest.fixture
-def image(home: Home, room: Path, mixed: Path) -> StoredImage:
+def image(home: Home, mixed: Path) -> StoredImage:
     """``web:1.2.0`` in a store, with the mixed disk."""
-    home.path.mkdir()
-    shutil.copy(mixed, room / "moved")
-    digest = disk_digest(mixed)
-    facts = {
-        "name": "web",
-        "version": "1.2.0",
-        "digest": "sha256:00",
-        "disk_digest": digest,
-        "boot": boot_id(),
-    }
-    return keep(home, "web", "1.2.0", facts, room / "moved", {})
+    return keep(home, mixed)
 
 
 @pytest.fixture
@@ -60,16 +49,15 @@ def export(home: Home, room: Path) -> Export:
     return run
 
 
-def test_an_image_and_its_disks_path_give_the_same_file(
-    image: StoredImage, export: Export, room: Path
-) -> None:
+@pytest.mark.usefixtures("image")
+def test_an_image_and_its_disks_path_give_the_same_file(mixed: Path, export: Export, room: Path) -> None:
     done = export("web", "--format", "vmdk", "--output", "a.vmdk")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("web exported as vmdk in ")
     assert lines[1].startswith("  file   a.vmdk (0.")
     assert lines[2] == "  for    EC2 (VM import), vSphere (in an OVF), VirtualBox"
-    assert export(image.disk, "--format", "vmdk", "--output", "b.vmdk").returncode == 0
+    assert export(mixed, "--format", "vmdk", "--output", "b.vmdk").returncode == 0
     assert (room / "a.vmdk").read_bytes() == (room / "b.vmdk").read_bytes()
 
 
@@ -96,18 +84,26 @@ def test_an_old_file_is_replaced_and_nothing_else_is_left(mixed: Path, export: E
     assert (room / "out/web.qcow2").read_bytes().startswith(b"QFI")
 
 
-def test_a_damaged_image_is_not_exported(image: StoredImage, export: Export, room: Path) -> None:
-    facts = json.loads((image.directory / "image.json").read_bytes())
-    (image.directory / "image.json").write_text(json.dumps({**facts, "boot": "another start"}))
-    with image.disk.open("r+b") as stream:
-        stream.write(b"x")
+def test_a_damaged_image_is_not_exported(image: StoredImage, home: Home, export: Export, room: Path) -> None:
+    disk = layout_of(home).children(image.index.digest)[1]
+    literals = layout_of(home).children(disk.digest)[-1]
+    layout_of(home).blobs.path(literals.digest).write_bytes(b"x" * literals.size)
     done = export("web", "--format", "raw", "--output", "web.raw")
     assert done.returncode == 4
-    assert done.stderr == (
-        f"goldsmith: the disk of web:1.2.0 in {image.directory} is not what was stored\n"
-        "  hint: build it again: goldsmith build RECIPE --no-cache\n"
-    )
+    assert done.stderr.startswith(f"goldsmith: object {literals.digest} is damaged: it cannot be unpacked")
     assert not (room / "web.raw").exists()
+
+
+def test_a_kept_disk_that_changed_while_the_machine_was_off_is_made_again(
+    image: StoredImage, home: Home, mixed: Path, export: Export, room: Path
+) -> None:
+    disk = raw_disk(home, image)
+    assert disk == place(home, str(image.facts["disk_digest"]))
+    disk.with_suffix(".boot").write_text("another start")
+    with disk.open("r+b") as stream:
+        stream.write(b"x")
+    assert export("web", "--format", "raw", "--output", "web.raw").returncode == 0
+    assert (room / "web.raw").read_bytes() == mixed.read_bytes()
 
 
 @pytest.mark.usefixtures("image")

@@ -1,34 +1,29 @@
 """The formats that a build writes beside the image."""
 
 import hashlib
-import shutil
 from pathlib import Path
 
 import pytest
+from tests.store.kept import keep
 
 from goldsmith.builder.outputs import check_formats, write_outputs
-from goldsmith.disk.digest import disk_digest
 from goldsmith.disk.formats.table import find_format
 from goldsmith.disk.formats.write import export_file
 from goldsmith.errors import UsageError
 from goldsmith.model.format import NAMES
 from goldsmith.store.home import Home
-from goldsmith.store.images import StoredImage, find, keep
+from goldsmith.store.images import StoredImage, find
 
 
 @pytest.fixture
 def image(room: Path, mixed: Path) -> StoredImage:
-    home = Home(room / "home")
-    home.path.mkdir()
-    shutil.copy(mixed, room / "moved")
-    facts = {"name": "web", "version": "1.2.0", "digest": "sha256:00", "disk_digest": disk_digest(mixed)}
-    return keep(home, "web", "1.2.0", facts, room / "moved", {})
+    return keep(Home(room / "home"), mixed)
 
 
 def test_a_build_writes_what_export_writes_under_the_formats_suffix(
     room: Path, mixed: Path, image: StoredImage
 ) -> None:
-    made = write_outputs(image, room / "out", NAMES, jobs=2)
+    made = write_outputs(Home(room / "home"), image, room / "out", NAMES, jobs=2)
     assert [artifact.path.name for artifact in made] == [
         f"web-1.2.0.{suffix}" for suffix in ("raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "tar.gz")
     ]
@@ -40,13 +35,13 @@ def test_a_build_writes_what_export_writes_under_the_formats_suffix(
 
 
 def test_what_is_still_there_is_not_written_again(room: Path, image: StoredImage) -> None:
-    first = write_outputs(image, room / "out", ["vmdk"], jobs=2)
+    first = write_outputs(Home(room / "home"), image, room / "out", ["vmdk"], jobs=2)
     inode = first[0].path.stat().st_ino
     again = find(Home(room / "home"), "web")
-    assert write_outputs(again, room / "out", ["vmdk"], jobs=2) == first
+    assert write_outputs(Home(room / "home"), again, room / "out", ["vmdk"], jobs=2) == first
     assert first[0].path.stat().st_ino == inode
     first[0].path.write_bytes(b"changed")
-    assert write_outputs(again, room / "out", ["vmdk"], jobs=2) == first
+    assert write_outputs(Home(room / "home"), again, room / "out", ["vmdk"], jobs=2) == first
     assert first[0].path.stat().st_ino != inode
 
 

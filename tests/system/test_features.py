@@ -9,7 +9,7 @@ import pytest
 from tests.lock.server import serving
 from tests.system.conftest import TINY, Tiny
 from tests.system.driver import Said, goldsmith
-from tests.system.inside import image_directory, index, read
+from tests.system.inside import disk_of, index, read
 from tests.system.recipes import write_rich
 
 pytestmark = pytest.mark.image
@@ -86,7 +86,7 @@ def test_a_secret_is_seen_by_its_step_and_kept_nowhere(kind: str, tiny: Tiny, tm
     assert read(tiny.home, facts, "/etc/token.mode") == "400:0\n"
     assert CANARY not in done.stdout + done.stderr
     (directory / "token.txt").unlink()
-    assert_nowhere(CANARY.encode(), [directory, image_directory(tiny.home, facts), tiny.home / "logs"])
+    assert_nowhere(CANARY.encode(), [directory, disk_of(tiny.home, facts), tiny.home / "logs"])
     assert_nowhere(
         CANARY.encode(), [tiny.home / name for name in ("cache/layers", "builds", "locks", "work")]
     )
@@ -197,7 +197,7 @@ def test_what_is_removed_is_not_on_the_disk(tiny: Tiny, tmp_path: Path) -> None:
 def test_disks_of_every_kind_are_made(disk: str, partitions: int, tiny: Tiny, tmp_path: Path) -> None:
     directory = write(tmp_path / "disk", tiny, f"disk: {disk}\n")
     facts = build(directory, tiny).json
-    raw = image_directory(tiny.home, facts) / "disk.raw"
+    raw = disk_of(tiny.home, facts)
     with raw.open("rb") as stream:
         stream.seek(1024)
         table = stream.read(16384)

@@ -7,19 +7,20 @@ from goldsmith.builder import layers
 from goldsmith.builder.execute import Listener, Ran, execute
 from goldsmith.builder.image import make_image
 from goldsmith.builder.inputs import read_secrets
+from goldsmith.builder.keep import keep_image
 from goldsmith.builder.planned import Planned, known_build
 from goldsmith.builder.refresh import adopt, discard
 from goldsmith.builder.space import need_space_for
 from goldsmith.builder.supplies import Supplies, all_packages
 from goldsmith.builder.work import Material, bind
 from goldsmith.builder.workshop import Aftermath, Workshop, workshop
+from goldsmith.disk import stored
 from goldsmith.effects import clock, namespace
-from goldsmith.effects.machine_run import boot_id
 from goldsmith.effects.tmpfs import secret_files
 from goldsmith.effects.umask import ordinary_umask
-from goldsmith.model.canonical import digest, plain
+from goldsmith.model.canonical import digest
 from goldsmith.store.home import Home
-from goldsmith.store.images import StoredImage, keep
+from goldsmith.store.images import StoredImage
 
 NOTHING = Aftermath()
 """The tree of a failing step is thrown away."""
@@ -75,9 +76,10 @@ def _build(
             with secret_files(read_secrets(planned.inputs.recipe), shop.work / "secrets") as secrets:
                 material = Material(planned.inputs, planned.lock, supplies, secrets)
                 ran = run_steps(planned, shop, material, jobs=jobs, fresh=fresh, listener=listener)
-            image, seconds = finish_image(planned, shop, ran, supplies, listener)
+            image, seconds = finish_image(planned, shop, ran, supplies, jobs=jobs, listener=listener)
             adopt(home, ran)
             layers.expire(home, now=shop.started)
+            stored.expire(home, now=shop.started)
             disk = Ran("disk", planned.key, cached=False, seconds=seconds, layer=ran[-1].layer)
             return Built(image, (*ran, disk))
         finally:
@@ -97,7 +99,13 @@ def run_steps(
 
 
 def finish_image(
-    planned: Planned, shop: Workshop, ran: Sequence[Ran], supplies: Supplies, listener: Listener
+    planned: Planned,
+    shop: Workshop,
+    ran: Sequence[Ran],
+    supplies: Supplies,
+    *,
+    jobs: int,
+    listener: Listener,
 ) -> tuple[StoredImage, float]:
     """Make the disk and keep the image; also tells the seconds that took."""
     recipe = planned.inputs.recipe
@@ -106,34 +114,37 @@ def finish_image(
     by_name = {step.name: step.layer for step in ran}
     below = [by_name[name] for name in planned.plan.tree]
     made = make_image(shop, below, recipe, supplies.tools(), planned.lock.tools)
-    facts = {
-        "name": recipe.name,
-        "version": recipe.version,
-        "architecture": recipe.architecture,
-        "description": recipe.description,
-        "labels": plain(recipe.labels),
-        "tree_digest": made.tree_digest,
-        "disk_digest": made.disk_digest,
-    }
-    record = {
-        **facts,
-        "digest": digest(facts),
-        "disk_sha256": made.disk_sha256,
-        "recipe_digest": planned.inputs.digest,
-        "lock_digest": digest(planned.lock),
-        "reproducible": not any(step.layer.notes.get("network") for step in ran),
-        "warnings": list(warnings_of(ran)),
-        "key": planned.key,
-        "boot": boot_id(),
-    }
     before = known_build(shop.home, planned)
-    if before is not None and before.facts["digest"] != record["digest"]:
-        other = f"the same inputs gave another image before: {before.reference} has {before.facts['digest']}"
-        record = {**record, "reproducible": False, "warnings": [*warnings_of(ran), other]}
-    image = keep(shop.home, recipe.name, recipe.version, record, made.raw, {"tree.json.zst": made.index})
+    image = keep_image(
+        shop.home,
+        recipe,
+        made,
+        below,
+        epoch=planned.lock.epoch,
+        jobs=jobs,
+        tell=lambda content: how_built(planned, ran, content, before),
+    )
     seconds = clock.monotonic() - start
     listener.step_ended("disk", seconds=seconds, cached=False)
     return image, seconds
+
+
+def how_built(
+    planned: Planned, ran: Sequence[Ran], content: str, before: StoredImage | None
+) -> dict[str, object]:
+    """What is kept of a build beside its image, whose identity is ``content``; ``before`` is what the same inputs gave."""
+    reproducible = not any(step.layer.notes.get("network") for step in ran)
+    warnings = [*warnings_of(ran)]
+    if before is not None and before.digest != content:
+        reproducible = False
+        warnings.append(f"the same inputs gave another image before: {before.reference} has {before.digest}")
+    return {
+        "key": planned.key,
+        "recipe_digest": planned.inputs.digest,
+        "lock_digest": digest(planned.lock),
+        "reproducible": reproducible,
+        "warnings": warnings,
+    }
 
 
 def warnings_of(ran: Sequence[Ran]) -> tuple[str, ...]:

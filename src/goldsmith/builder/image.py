@@ -1,13 +1,10 @@
 """From the finished tree to a stored image: index, disk, digests."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-
-import zstandard
 
 from goldsmith.builder.bootparts import kept_boot_parts
 from goldsmith.builder.layers import Layer
@@ -24,7 +21,7 @@ from goldsmith.effects.tmpfs import memory_room
 from goldsmith.errors import NoSpace
 from goldsmith.model.disk import BLOCK, Layout
 from goldsmith.model.recipe import Recipe
-from goldsmith.model.tree import TreeEntry, apply, rows, tree_digest
+from goldsmith.model.tree import TreeEntry, apply, tree_digest
 
 SHA256_UP_TO = 16 << 30
 """Disks up to this size get the SHA-256 of their plain bytes at once; above, reading the zeros would take minutes."""
@@ -36,11 +33,13 @@ class Made:
 
     raw: Path
     """The disk, not yet in the store."""
+    tree: Mapping[str, TreeEntry]
+    """The tree's entries by path."""
     tree_digest: str
     disk_digest: str
     disk_sha256: str | None
-    index: bytes
-    """The tree's entries, one JSON array a line, compressed by zstd."""
+    cuts: tuple[int, ...]
+    """Bytes of the disk where partitions begin."""
 
 
 def fold(below: Sequence[Layer]) -> dict[str, TreeEntry]:
@@ -64,7 +63,7 @@ def make_image(
     mount = shop.work / "tree"
     mount.mkdir()
     with ThreadPoolExecutor(max_workers=3) as pool, ExitStack() as stack:
-        indexed = pool.submit(describe, below)
+        described = pool.submit(describe, below)
         with overlaid([layer.tree for layer in reversed(below)], mount) as tree:
             need = measure(tree)
             layout = plan_layout(recipe.disk, name=recipe.name, architecture=recipe.architecture, need=need)
@@ -77,8 +76,9 @@ def make_image(
         named = pool.submit(disk_digest, raw)
         kept = pool.submit(settle, raw, shop.work / "disk.raw")
         plain_sha256 = sha256_sparse(raw) if layout.size <= SHA256_UP_TO else None
-        tree_name, index = indexed.result()
-        return Made(kept.result(), tree_name, named.result(), plain_sha256, index)
+        entries, tree_name = described.result()
+        cuts = tuple(partition.start for partition in layout.partitions)
+        return Made(kept.result(), entries, tree_name, named.result(), plain_sha256, cuts)
 
 
 def settle(raw: Path, target: Path) -> Path:
@@ -89,11 +89,10 @@ def settle(raw: Path, target: Path) -> Path:
     return target
 
 
-def describe(below: Sequence[Layer]) -> tuple[str, bytes]:
-    """The tree's digest and its index."""
-    tree = fold(below).values()
-    text = b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows(tree))
-    return tree_digest(tree), zstandard.ZstdCompressor(level=3).compress(text)
+def describe(below: Sequence[Layer]) -> tuple[Mapping[str, TreeEntry], str]:
+    """The tree that layers make, and its digest."""
+    tree = fold(below)
+    return tree, tree_digest(tree.values())
 
 
 def need_space(room: Path, layout: Layout, recipe: Recipe) -> None:

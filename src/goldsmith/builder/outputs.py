@@ -1,18 +1,22 @@
 """Write an image's formats where the user wants them."""
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from goldsmith.disk.digest import sha256_sparse
 from goldsmith.disk.formats.table import find_format
 from goldsmith.disk.formats.write import write_file
+from goldsmith.disk.stored import raw_disk
 from goldsmith.effects.files import sync_directory
 from goldsmith.errors import Unavailable, UsageError
 from goldsmith.model.format import Format
-from goldsmith.store.images import StoredImage, update
+from goldsmith.store.home import Home
+from goldsmith.store.images import StoredImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,11 @@ class Artifact:
     sha256: str
 
 
-def write_one(image: StoredImage, row: Format, target: Path, *, jobs: int) -> str:
+def write_one(home: Home, image: StoredImage, row: Format, target: Path, *, jobs: int) -> str:
     """Write one file; gives the SHA-256 of its bytes."""
-    write_file(image.disk, target, row, jobs=jobs, digest=str(image.facts.get("disk_digest") or ""))
+    write_file(
+        raw_disk(home, image), target, row, jobs=jobs, digest=str(image.facts.get("disk_digest") or "")
+    )
     known = image.facts.get("disk_sha256") if row.name == "raw" else None
     return str(known) if known else sha256_sparse(target)
 
@@ -65,15 +71,15 @@ def check_directory(directory: Path) -> None:
 
 
 def write_outputs(
-    image: StoredImage, directory: Path, formats: Sequence[str], *, jobs: int
+    home: Home, image: StoredImage, directory: Path, formats: Sequence[str], *, jobs: int
 ) -> tuple[Artifact, ...]:
     """Write files named ``NAME-VERSION`` and the format's suffix; those that are there since an earlier build of this image are kept.
 
     A file appears whole or not at all. Whether one is still what was written is told by its size, time and inode.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    written = image.facts.get("written", {})
-    assert isinstance(written, dict)
+    remembered = home / "cache/written" / f"{image.digest.removeprefix('sha256:')}.json"
+    written = read_record(remembered)
     record = dict(written)
     artifacts = []
     for name in formats:
@@ -82,13 +88,23 @@ def write_outputs(
         path = (directory / f"{image.name}-{image.version}{suffix}{row.suffix}").absolute()
         known = record.get(str(path))
         if known is None or known["mark"] != mark(path):
-            sha256 = replace_file(path, partial(write_one, image, row, jobs=jobs))
+            sha256 = replace_file(path, partial(write_one, home, image, row, jobs=jobs))
             known = {"mark": mark(path), "sha256": sha256}
             record[str(path)] = known
         artifacts.append(Artifact(name, path, path.stat().st_size, known["sha256"]))
     if record != written:
-        update(image, {**image.facts, "written": record})
+        remembered.parent.mkdir(parents=True, exist_ok=True)
+        remembered.write_text(json.dumps(record, indent=1, sort_keys=True))
     return tuple(artifacts)
+
+
+def read_record(path: Path) -> dict[str, dict[str, Any]]:
+    """What was written of an image, by path; nothing if that is not known."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def mark(path: Path) -> list[int] | None:

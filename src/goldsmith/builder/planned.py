@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 from goldsmith.builder.inputs import Inputs
 from goldsmith.builder.plan import plan_build
-from goldsmith.builder.soundness import is_sound
 from goldsmith.errors import InputError
 from goldsmith.model.canonical import digest, plain
 from goldsmith.model.lock import Lock
 from goldsmith.model.plan import Plan, keys
 from goldsmith.store.home import Home
-from goldsmith.store.images import StoredImage, images_named, make_newest
+from goldsmith.store.images import StoredImage, images_named, layout_of, make_newest, whole
 
 MOST_LAYERS = 150
 """The kernel takes the options of a mount on one page, and each layer is a word of it."""
@@ -69,4 +68,6 @@ def known_build(home: Home, planned: Planned) -> StoredImage | None:
 def stored(home: Home, planned: Planned) -> StoredImage | None:
     """The image of this very build, if it is in the store."""
     image = known_build(home, planned)
-    return make_newest(home, image) if image is not None and is_sound(image) else None
+    if image is None or not whole(layout_of(home), image.index):
+        return None
+    return make_newest(home, image)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from goldsmith.builder.soundness import is_sound
+from goldsmith.disk.stored import raw_disk
 from goldsmith.effects.process import need
-from goldsmith.errors import IntegrityError, UsageError
+from goldsmith.errors import UsageError
 from goldsmith.machine.boot import TIMEOUT, Page, check
 from goldsmith.machine.probe import Probe
 from goldsmith.machine.probe import accelerator as find_accelerator
@@ -87,18 +87,12 @@ def find_disk(home: Home, ref: str) -> Path:
 
     Raises:
         UsageError: there is no such image.
-        IntegrityError: its disk is not what was stored.
+        IntegrityError: what the store has of it is damaged.
     """
     path = Path(ref)
     if "/" in ref or path.exists():
         return path
-    image = find(home, ref)
-    if not is_sound(image):
-        raise IntegrityError(
-            f"the disk of {image.reference} in {image.directory} is not what was stored",
-            hint="build it again: goldsmith build RECIPE --no-cache",
-        )
-    return image.disk
+    return raw_disk(home, find(home, ref))
 
 
 def read_page(text: str) -> Page:

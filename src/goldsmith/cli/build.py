@@ -20,6 +20,7 @@ from goldsmith.effects import clock, namespace
 from goldsmith.effects.process import interact
 from goldsmith.model.format import NAMES
 from goldsmith.store.home import find_home
+from goldsmith.store.images import layout_of
 
 
 @click.command(short_help="Build a golden image from a recipe.")
@@ -111,7 +112,7 @@ def command(
                 for s in planned.plan.steps
             ]
         chosen = wanted or list(planned.inputs.recipe.outputs)
-        artifacts = write_outputs(image, output, chosen, jobs=jobs) if output else ()
+        artifacts = write_outputs(home, image, output, chosen, jobs=jobs) if output else ()
         warnings = image.facts.get("warnings", [])
         assert isinstance(warnings, list)
         for warning in warnings:
@@ -135,7 +136,7 @@ def command(
     for artifact in artifacts:
         print(f"  {artifact.format:<6} {artifact.path} ({artifact.size / 1e6:.0f} MB)")
     if not artifacts:
-        print(f"  disk   {image.disk}")
+        print(f"  stored as {image.own} in {layout_of(home).directory}")
 
 
 def shell_opener(progress: Lines | Live) -> Callable[[Sequence[str]], None]:

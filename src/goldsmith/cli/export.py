@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from goldsmith.builder.soundness import is_sound
 from goldsmith.disk.digest import sha256_sparse
 from goldsmith.disk.formats.recognise import recognise
 from goldsmith.disk.formats.table import find_format
 from goldsmith.disk.formats.write import export_file, exported_size
+from goldsmith.disk.stored import raw_disk
 from goldsmith.effects import clock
-from goldsmith.errors import IntegrityError, Unavailable, UsageError
+from goldsmith.errors import Unavailable, UsageError
 from goldsmith.model.format import NAMES
 from goldsmith.store.home import Home, find_home
 from goldsmith.store.images import find
@@ -79,7 +79,7 @@ def find_disk(home: Home, ref: str) -> Found:
 
     Raises:
         UsageError: there is no such image or file, or the file is no raw disk.
-        IntegrityError: the image's disk is not what was stored.
+        IntegrityError: what the store has of it is damaged.
     """
     path = Path(ref)
     if "/" in ref or path.exists():
@@ -94,12 +94,7 @@ def find_disk(home: Home, ref: str) -> Found:
             )
         return Found(path)
     image = find(home, ref)
-    if not is_sound(image):
-        raise IntegrityError(
-            f"the disk of {image.reference} in {image.directory} is not what was stored",
-            hint="build it again: goldsmith build RECIPE --no-cache",
-        )
-    return Found(image.disk, str(image.facts.get("disk_digest") or ""))
+    return Found(raw_disk(home, image), str(image.facts.get("disk_digest") or ""))
 
 
 def check_output(output: Path, disk: Path) -> None:

@@ -62,6 +62,7 @@ def store_map(
     disk_digest: str,
     tree_digest: str,
     cuts: Sequence[int] = (),
+    runs: Sequence[Run] | None = None,
 ) -> StoredMap:
     """Find a tree's files on the disk made from it; store the map and what comes from no file.
 
@@ -74,6 +75,7 @@ def store_map(
         disk_digest: the disk's identity.
         tree_digest: the tree's.
         cuts: bytes of the disk where partitions begin whose literals are to be kept by themselves.
+        runs: how the disk comes from the files, if whoever made it knows; else it is searched.
 
     Raises:
         NoSpace: the store's file system is full.
@@ -84,7 +86,8 @@ def store_map(
         return open_file(paths[sha256])
 
     with raw.open("rb", buffering=0) as stream:
-        runs = find_runs(stream.fileno(), starts_of(entries, layers), open_content)
+        if runs is None:
+            runs = find_runs(stream.fileno(), starts_of(entries, layers), open_content)
         size = os.fstat(stream.fileno()).st_size
         found = DiskMap(
             size, disk_digest, tree_digest, tuple(runs), tuple(sorted({cut // BLOCK for cut in cuts}))

@@ -17,7 +17,9 @@ class Home:
         cache/debs/SHA256/            extracted .debs
         cache/layers/KEY/             results of build steps
         cache/tools/DIGEST/           extracted tools trees
-        images/NAME/VERSION-bN/       built images
+        cache/disks/HEX.raw           raw disks of images, by digest; made again from the store when they are wanted
+        cache/written/HEX.json        which files were written of an image, and where
+        store/                        built images: an OCI image layout
         machines/                     throwaway machines and their logs
         work/PID-…/                   what a running build needs; swept by the next run if its process is gone
         logs/                         logs of builds

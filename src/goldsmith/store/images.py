@@ -1,72 +1,127 @@
-"""Built images: one directory a build, found by name, version and build number."""
+"""Images by name: versions and build numbers, and what a reference means.
+
+Every image has a ref of its own, ``NAME:VERSION-bN``, beside which ``index.json`` says how it was built. ``NAME:VERSION``
+is a ref too and moves to what was built last. All other refs are tags that people have given.
+"""
 
 import json
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-from goldsmith.effects.files import locked, sync_directory, write_durably
 from goldsmith.errors import UsageError
+from goldsmith.model import oci
+from goldsmith.model.canonical import canonical
+from goldsmith.model.oci import Descriptor
+from goldsmith.store import notes
 from goldsmith.store.home import Home
+from goldsmith.store.layout import Layout
 
-REFERENCE = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]*?)(:(?P<version>\d+\.\d+\.\d+)(-b(?P<build>\d+))?)?")
+REFERENCE = re.compile(
+    r"(?P<name>[a-z0-9][a-z0-9._-]*)"
+    r"(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})|@sha256:(?P<digest>[0-9a-f]{8,64}))?"
+)
+VERSION = r"(?P<name>[a-z0-9][a-z0-9._-]*):(?P<version>\d+\.\d+\.\d+)"
+MOVING = re.compile(VERSION)
+NUMBERED = re.compile(VERSION + r"-b(?P<build>[1-9]\d*)")
+Refs = dict[str, Descriptor]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """A built image as it lies in the store."""
+    """An image in the store."""
 
     name: str
     version: str
     build: int
-    directory: Path
-    facts: Mapping[str, object]
-    """What ``image.json`` says: digests, artifacts, warnings."""
-
-    @property
-    def disk(self) -> Path:
-        """The raw disk."""
-        return self.directory / "disk.raw"
-
-    @property
-    def sequence(self) -> int:
-        """Counts the builds of its name; the greatest is the newest, whatever its build number."""
-        number = self.facts.get("sequence", 0)
-        return number if isinstance(number, int) else 0
+    """Counts the images of one version."""
+    index: Descriptor
+    """The object that stands for the whole image."""
+    newest: bool
+    """Whether ``NAME:VERSION`` means this one."""
+    facts: Mapping[str, object] = field(default_factory=dict, compare=False)
+    """What ``index.json`` says: name, version, build, digests and, if it was built here, how."""
 
     @property
     def reference(self) -> str:
-        """``name:version``, with the build number from the second on."""
-        return f"{self.name}:{self.version}" + (f"-b{self.build}" if self.build > 1 else "")
+        """``NAME:VERSION``, with the build number where it is needed to mean this image."""
+        plain = f"{self.name}:{self.version}"
+        return plain if self.build == 1 and self.newest else f"{plain}-b{self.build}"
+
+    @property
+    def own(self) -> str:
+        """The ref that always means this image."""
+        return f"{self.name}:{self.version}-b{self.build}"
+
+    @property
+    def digest(self) -> str:
+        """The image's identity."""
+        return str(self.facts["digest"])
 
 
-def all_images(home: Home) -> Iterator[StoredImage]:
-    """Every image, oldest version and build first within a name."""
-    for path in sorted(home.path.glob("images/*/*/image.json")):
-        with suppress(FileNotFoundError, ValueError):
-            facts = json.loads(path.read_bytes())
-            yield StoredImage(facts["name"], facts["version"], facts["build"], path.parent, facts)
+def layout_of(home: Home) -> Layout:
+    """The store of a data directory."""
+    return Layout(home / "store")
+
+
+def all_images(layout: Layout) -> Iterator[StoredImage]:
+    """Every image: by name, version, and build, but the newest of a version last."""
+    return images_of(layout, layout.refs())
+
+
+def images_of(layout: Layout, refs: Mapping[str, Descriptor]) -> Iterator[StoredImage]:
+    """The images that refs name."""
+    found: dict[tuple[str, str], dict[int, Descriptor]] = {}
+    for reference, item in refs.items():
+        if match := NUMBERED.fullmatch(reference):
+            found.setdefault((match["name"], match["version"]), {})[int(match["build"])] = item
+    for reference, item in refs.items():
+        if match := MOVING.fullmatch(reference):  # put there by another program, which knows no build numbers
+            builds = found.setdefault((match["name"], match["version"]), {})
+            if item.digest not in {build.digest for build in builds.values()}:
+                builds[max(builds, default=0) + 1] = layout.noted(item)
+    for name, version in sorted(found, key=lambda key: (key[0], *map(int, key[1].split(".")))):
+        builds = found[name, version]
+        last = refs.get(f"{name}:{version}")
+        newest = next((n for n, item in builds.items() if last and item.digest == last.digest), max(builds))
+        for build in sorted(builds, key=lambda build: (build == newest, build)):
+            yield stored_image(name, version, build, builds[build], newest=build == newest)
+
+
+def stored_image(name: str, version: str, build: int, item: Descriptor, *, newest: bool) -> StoredImage:
+    """An image from its entry in ``index.json``."""
+    told = dict(item.annotations)
+    facts: dict[str, object] = {
+        "name": name,
+        "version": version,
+        "build": build,
+        "architecture": told.get(notes.ARCHITECTURE),
+        "created": told.get(notes.CREATED),
+        "digest": told.get(notes.DIGEST, item.digest),
+        "tree_digest": told.get(notes.TREE),
+        "disk_digest": told.get(notes.DISK),
+        "disk_sha256": told.get(notes.DISK_SHA256),
+    }
+    with suppress(ValueError):
+        facts["disk_size"] = int(told.get(notes.DISK_SIZE, ""))
+    with suppress(ValueError, TypeError):
+        facts.update(json.loads(told.get(notes.BUILD, "{}")))
+    return StoredImage(name, version, build, replace(item, annotations=()), newest, facts)
 
 
 def images_named(home: Home, name: str) -> list[StoredImage]:
-    """The images of a name: by version, and within one by when a build last gave them."""
-    found = [image for image in all_images_of(home, name) if image.name == name]
-    return sorted(found, key=lambda image: (*map(int, image.version.split(".")), image.sequence, image.build))
-
-
-def all_images_of(home: Home, name: str) -> Iterator[StoredImage]:
-    """The images in one name's directory, in no order."""
-    for path in (home / "images" / name).glob("*/image.json"):
-        with suppress(FileNotFoundError, ValueError):
-            facts = json.loads(path.read_bytes())
-            yield StoredImage(facts["name"], facts["version"], facts["build"], path.parent, facts)
+    """The images of a name: by version, and within one the newest last."""
+    layout = layout_of(home)
+    refs = {ref: item for ref, item in layout.refs().items() if ref.startswith(f"{name}:")}
+    return list(images_of(layout, refs))
 
 
 def find(home: Home, reference: str) -> StoredImage:
-    """The image that a reference names: ``web`` (the newest), ``web:1.2.0`` (its newest build), ``web:1.2.0-b2``.
+    """The image that a reference names.
+
+    ``web`` is the newest of the highest version, ``web:1.2.0`` the newest of that version, ``web:1.2.0-b2`` one build;
+    ``web:TAG`` what a person has tagged, ``web@sha256:…`` what has this digest (8 digits or more of it).
 
     Raises:
         UsageError: there is none, or the text is no reference.
@@ -75,15 +130,18 @@ def find(home: Home, reference: str) -> StoredImage:
     if match is None:
         raise UsageError(
             f"{reference!r} is no image",
-            hint="name one as in web, web:1.2.0 or web:1.2.0-b2, or give a disk's path",
+            hint="name one as in web, web:1.2.0, web:1.2.0-b2 or web@sha256:…, or give a disk's path",
         )
-    found = images_named(home, match["name"])
-    if match["version"]:
-        found = [image for image in found if image.version == match["version"]]
-    if match["build"]:
-        found = [image for image in found if image.build == int(match["build"])]
+    layout = layout_of(home)
+    refs = layout.refs()
+    images = list(
+        images_of(layout, {ref: item for ref, item in refs.items() if ref.startswith(f"{match['name']}:")})
+    )
+    found = choose(images, refs, match)
     if not found:
-        names = sorted({image.reference for image in all_images(home)})
+        names = [image.reference for image in images] or sorted(
+            {i.reference for i in images_of(layout, refs)}
+        )
         hint = (
             f"there are: {', '.join(names[-8:])}"
             if names
@@ -93,61 +151,80 @@ def find(home: Home, reference: str) -> StoredImage:
     return found[-1]
 
 
-def same_content(home: Home, name: str, version: str, digest: str) -> StoredImage | None:
-    """The build of this version that has this content."""
-    for image in all_images_of(home, name):
-        if image.version == version and image.facts.get("digest") == digest:
-            return image
-    return None
+def choose(
+    images: Sequence[StoredImage], refs: Mapping[str, Descriptor], match: re.Match[str]
+) -> list[StoredImage]:
+    """Those of a name's images that a reference means, the best one last."""
+    if match["digest"]:
+        wanted = f"sha256:{match['digest']}"
+        return [i for i in images if i.digest.startswith(wanted) or i.index.digest.startswith(wanted)]
+    if not match["tag"]:
+        return list(images)
+    tagged = refs.get(match[0])
+    return [
+        image for image in images if match[0] == image.own or (tagged and tagged.digest == image.index.digest)
+    ]
 
 
-def keep(
-    home: Home, name: str, version: str, facts: Mapping[str, object], disk: Path, files: Mapping[str, bytes]
+def name_image(
+    layout: Layout, name: str, version: str, index: Descriptor, built: Mapping[str, object] | None = None
 ) -> StoredImage:
-    """Record a build: its disk is moved in, then ``image.json`` makes it count. The same content is kept once.
+    """Give a stored image its names: a build number of its own, and ``NAME:VERSION``. The same content is kept once.
 
     Args:
-        home: the data directory.
+        layout: the store, ``used`` since before the image's objects were stored.
         name: the image's name.
         version: its version.
-        facts: with ``digest``; ``build`` is added.
-        disk: the raw disk, on the file system of ``home``; it is gone from there afterwards.
-        files: further files beside it.
+        index: the image.
+        built: how it was built here; replaces what was known of the same content.
+
+    Raises:
+        UsageError: the name cannot be one.
     """
-    room = home / "images" / name
-    with locked(room / ".lock"):
-        known = same_content(home, name, version, str(facts["digest"]))
-        builds = [image.build for image in all_images_of(home, name) if image.version == version]
-        build = known.build if known else max(builds, default=0) + 1
-        directory = room / f"{version}-b{build}"
-        directory.mkdir(exist_ok=True)
-        for filename, data in files.items():
-            write_durably(directory / filename, data)
-        os.replace(disk, directory / "disk.raw")
-        sync_directory(directory)
-        written = known.facts.get("written", {}) if known else {}
-        own = {"build": build, "written": written, "sequence": next_sequence(home, name)}
-        image = StoredImage(name, version, build, directory, {**facts, **own})
-        update(image, image.facts)
-        return image
+    new = layout.noted(index)
+    result: list[StoredImage] = []
+
+    def change(refs: Refs) -> None:
+        mine = {ref: item for ref, item in refs.items() if ref.startswith(f"{name}:{version}")}
+        images = [image for image in images_of(layout, mine) if image.version == version]
+        known = next((image for image in images if image.digest == identity(new)), None)
+        build = known.build if known else max((image.build for image in images), default=0) + 1
+        item = known.index if known and whole(layout, known.index) else index
+        before = refs.get(f"{name}:{version}-b{build}")
+        told = canonical(built).decode() if built is not None else before.note(notes.BUILD) if before else ""
+        annotations = [*layout.noted(item).annotations, *([(notes.BUILD, told)] if told else [])]
+        refs[f"{name}:{version}-b{build}"] = replace(item, annotations=tuple(sorted(annotations)))
+        refs[f"{name}:{version}"] = replace(item, annotations=())
+        result.append(stored_image(name, version, build, refs[f"{name}:{version}-b{build}"], newest=True))
+
+    layout.change(change)
+    return result[-1]
 
 
-def next_sequence(home: Home, name: str) -> int:
-    """The number after the newest image's."""
-    return max((image.sequence for image in all_images_of(home, name)), default=0) + 1
+def identity(item: Descriptor) -> str:
+    """The digest of an image's content, or of the object that stands for it where that is not known."""
+    return item.note(notes.DIGEST) or item.digest
+
+
+def whole(layout: Layout, item: Descriptor) -> bool:
+    """Whether all objects of an image are there, each as long as it should be; their bytes are not read."""
+    pending = [item]
+    while pending:
+        there = pending.pop()
+        if not layout.blobs.has(there.digest, there.size):
+            return False
+        if there.media_type in {oci.INDEX, oci.MANIFEST}:
+            pending += layout.children(there.digest)
+    return True
 
 
 def make_newest(home: Home, image: StoredImage) -> StoredImage:
     """Note that a build has given an image again: names without a build number mean it from now on."""
-    if image.sequence == next_sequence(home, image.name) - 1:
+    if image.newest:
         return image
-    with locked(home / "images" / image.name / ".lock"):
-        facts = {**image.facts, "sequence": next_sequence(home, image.name)}
-        update(image, facts)
-    return StoredImage(image.name, image.version, image.build, image.directory, facts)
 
+    def change(refs: Refs) -> None:
+        refs[f"{image.name}:{image.version}"] = replace(image.index, annotations=())
 
-def update(image: StoredImage, facts: Mapping[str, object]) -> None:
-    """Write ``image.json`` anew."""
-    text = json.dumps({**facts, "build": image.build}, indent=1, sort_keys=True)
-    write_durably(image.directory / "image.json", text.encode())
+    layout_of(home).change(change)
+    return replace(image, newest=True)

@@ -24,6 +24,7 @@ from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model import oci
 from goldsmith.model.oci import Descriptor
 from goldsmith.store.blobs import Blobs, wrong
+from goldsmith.store.notes import LISTED
 
 MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9._-]*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -122,18 +123,20 @@ class Layout:
         Raises:
             UsageError: the name cannot be one.
         """
-        if not REFERENCE.fullmatch(reference):
-            raise UsageError(
-                f"{reference!r} cannot name an image",
-                hint="write NAME:VERSION, with small letters, digits and . _ - in the name",
-            )
-        self.blobs.settle()
-        named = replace(target, annotations=((oci.REF_NAME, reference),))
 
         def change(refs: dict[str, Descriptor]) -> None:
-            refs[reference] = named
+            refs[reference] = self.noted(target)
 
-        self._change(change)
+        self.change(change)
+
+    def noted(self, target: Descriptor) -> Descriptor:
+        """An object with the notes that a list of images shows, so that a list need not read it."""
+        notes: Mapping[str, object] = {}
+        if target.media_type == oci.INDEX and self.blobs.has(target.digest):
+            found = self.read(target.digest).get("annotations")
+            notes = found if isinstance(found, dict) else {}
+        kept = tuple((name, str(notes[name])) for name in LISTED if name in notes)
+        return replace(target, annotations=tuple(sorted(kept)))
 
     def untag(self, reference: str) -> None:
         """Forget a name; the objects stay until ``gc``.
@@ -146,13 +149,29 @@ class Layout:
         def change(refs: dict[str, Descriptor]) -> None:
             refs.pop(reference, None)
 
-        self._change(change)
+        self.change(change)
 
-    def _change(self, change: Callable[[dict[str, Descriptor]], None]) -> None:
+    def change(self, change: Callable[[dict[str, Descriptor]], None]) -> None:
+        """Change the refs in one step, which is there after a crash once this returns, or not at all.
+
+        All that the objects name must be stored already; their names are made durable first. Nothing is written if
+        nothing changes.
+
+        Args:
+            change: gets the refs by name and alters them; the name itself need not be among their annotations.
+
+        Raises:
+            UsageError: a name cannot be one.
+        """
+        self.blobs.settle()
         with locked(self.directory / ".lock"):
             listed = self.entries()
-            refs = {item.note(oci.REF_NAME): item for item in listed if item.note(oci.REF_NAME)}
+            before = {item.note(oci.REF_NAME): item for item in listed if item.note(oci.REF_NAME)}
+            refs = dict(before)
             change(refs)
+            refs = {name: named(item, name) for name, item in refs.items()}
+            if refs == before:
+                return
             unnamed = [item for item in listed if not item.note(oci.REF_NAME)]
             if not (self.directory / "oci-layout").exists():
                 for room in (self.directory / "blobs", self.directory.parent):
@@ -165,3 +184,20 @@ class Layout:
         with drafting(self.directory, door=self.door) as draft:
             draft.write(data)
             draft.name = name
+
+
+def named(item: Descriptor, reference: str) -> Descriptor:
+    """An object under a name.
+
+    Raises:
+        UsageError: the name cannot be one.
+    """
+    if item.note(oci.REF_NAME) == reference:
+        return item
+    if not REFERENCE.fullmatch(reference):
+        raise UsageError(
+            f"{reference!r} cannot name an image",
+            hint="write NAME:VERSION, with small letters, digits and . _ - in the name",
+        )
+    others = [note for note in item.annotations if note[0] != oci.REF_NAME]
+    return replace(item, annotations=tuple(sorted([*others, (oci.REF_NAME, reference)])))

@@ -12,15 +12,14 @@ from pathlib import Path
 from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model import oci
 from goldsmith.model.canonical import canonical
+from goldsmith.model.diskmap import Run
 from goldsmith.model.oci import Descriptor
 from goldsmith.model.tree import TreeEntry
+from goldsmith.store import notes
 from goldsmith.store.diskmap import StoredMap, store_map
 from goldsmith.store.layout import Layout
 from goldsmith.store.pack import Opener
 from goldsmith.store.tree import StoredTree, store_tree
-
-PREFIX = "dev.goldsmith."
-"""How the names of goldsmith's own annotations begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class ImageFacts:
     name: str
     """Its name."""
     version: str
-    """Its version, with ``-bN`` for the second and further builds."""
+    """Its version."""
     architecture: str
     """As Debian names it, which for amd64 and arm64 is as Go does."""
     epoch: int
@@ -41,6 +40,12 @@ class ImageFacts:
     """The disk's identity."""
     disk_sha256: str = ""
     """Of the plain raw disk, in hexadecimal, where it was computed."""
+    digest: str = ""
+    """The image's identity: of its name, version, tree and disk, however they are packed."""
+    description: str = ""
+    """What it is for, in a person's words."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What its recipe says of it, by name."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """Further annotations of the index, by their whole names."""
 
@@ -77,18 +82,44 @@ def record(
     *,
     owners: Mapping[str, str],
     cuts: Sequence[int] = (),
+    runs: Sequence[Run] | None = None,
     jobs: int = 2,
 ) -> Recorded:
     """Store an image and give it its name; once this returns it is there after a crash.
 
+    Args are those of ``store_image``.
+    """
+    with layout.used():
+        recorded = store_image(
+            layout, facts, entries, open_file, raw, owners=owners, cuts=cuts, runs=runs, jobs=jobs
+        )
+        layout.tag(facts.reference, recorded.index)
+    return recorded
+
+
+def store_image(
+    layout: Layout,
+    facts: ImageFacts,
+    entries: Mapping[str, TreeEntry],
+    open_file: Opener,
+    raw: Path,
+    *,
+    owners: Mapping[str, str],
+    cuts: Sequence[int] = (),
+    runs: Sequence[Run] | None = None,
+    jobs: int = 2,
+) -> Recorded:
+    """Store all objects of an image; what names it is left to the caller.
+
     Args:
-        layout: the store.
+        layout: the store, which must be ``used`` until the image has a name.
         facts: name, version and identities.
         entries: the tree by path.
         open_file: a path's bytes; called from several threads.
         raw: the finished disk.
         owners: the package of each path that has one.
         cuts: bytes of the disk where partitions begin.
+        runs: how the disk comes from the tree, if that is known; else it is found by reading the disk.
         jobs: how many threads compress.
 
     Raises:
@@ -96,22 +127,19 @@ def record(
         UsageError: the name cannot be one, or a path is of a kind that cannot be stored.
         NoSpace: the store's file system is full.
     """
-    with layout.used():
-        tree = store_tree(layout, entries, open_file, owners=owners, epoch=facts.epoch, jobs=jobs)
-        disk_map = store_map(
-            layout,
-            raw,
-            entries,
-            tree.layers,
-            open_file,
-            disk_digest=facts.disk_digest,
-            tree_digest=facts.tree_digest,
-            cuts=cuts,
-        )
-        layout.blobs.settle()
-        recorded = store_manifests(layout, facts, tree, disk_map)
-        layout.tag(facts.reference, recorded.index)
-    return recorded
+    tree = store_tree(layout, entries, open_file, owners=owners, epoch=facts.epoch, jobs=jobs)
+    disk_map = store_map(
+        layout,
+        raw,
+        entries,
+        tree.layers,
+        open_file,
+        disk_digest=facts.disk_digest,
+        tree_digest=facts.tree_digest,
+        cuts=cuts,
+        runs=runs,
+    )
+    return store_manifests(layout, facts, tree, disk_map)
 
 
 def store_manifests(layout: Layout, facts: ImageFacts, tree: StoredTree, disk_map: StoredMap) -> Recorded:
@@ -120,15 +148,13 @@ def store_manifests(layout: Layout, facts: ImageFacts, tree: StoredTree, disk_ma
     layers = [layer.blob for layer in tree.layers]
     container = layout.blobs.put(oci.manifest(config, layers), oci.MANIFEST)
     empty = layout.blobs.put(oci.EMPTY_JSON, oci.EMPTY)
-    notes = {f"{PREFIX}tree.digest": facts.tree_digest, f"{PREFIX}disk.digest": facts.disk_digest}
-    if facts.disk_sha256:
-        notes[f"{PREFIX}disk.sha256"] = facts.disk_sha256
+    size = disk_map.map.size
     disk = layout.blobs.put(
         oci.manifest(
             empty,
             [tree.index, disk_map.blob, *disk_map.literals],
             artifact_type=oci.DISK,
-            annotations=notes,
+            annotations=identities(facts, size),
         ),
         oci.MANIFEST,
     )
@@ -136,20 +162,47 @@ def store_manifests(layout: Layout, facts: ImageFacts, tree: StoredTree, disk_ma
         container.media_type, container.digest, container.size, platform=("linux", facts.architecture)
     )
     disk = Descriptor(disk.media_type, disk.digest, disk.size, artifact_type=oci.DISK)
-    annotations = {
-        **facts.notes,
-        "org.opencontainers.image.title": facts.name,
-        "org.opencontainers.image.version": facts.version,
-    }
-    index = layout.blobs.put(oci.index([container, disk], annotations=annotations), oci.INDEX)
+    index = layout.blobs.put(oci.index([container, disk], annotations=annotations_of(facts, size)), oci.INDEX)
     return Recorded(index, container, disk, tree.index, disk_map.blob, disk_map.literals)
+
+
+def identities(facts: ImageFacts, disk_size: int) -> dict[str, str]:
+    """The annotations that say which tree and which disk it is."""
+    found = {
+        notes.TREE: facts.tree_digest,
+        notes.DISK: facts.disk_digest,
+        notes.DISK_SHA256: facts.disk_sha256,
+        notes.DISK_SIZE: str(disk_size),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def annotations_of(facts: ImageFacts, disk_size: int) -> dict[str, str]:
+    """The annotations of the whole image; they say nothing of when or how it was built."""
+    found = {
+        **facts.notes,
+        **identities(facts, disk_size),
+        notes.TITLE: facts.name,
+        notes.VERSION: facts.version,
+        notes.DESCRIPTION: facts.description,
+        notes.CREATED: created(facts.epoch),
+        notes.ARCHITECTURE: facts.architecture,
+        notes.DIGEST: facts.digest,
+        notes.LABELS: canonical(facts.labels).decode() if facts.labels else "",
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def created(epoch: int) -> str:
+    """A time as OCI writes it."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def container_config(facts: ImageFacts, tree: StoredTree) -> bytes:
     """The configuration of the container image: a shell, as a base image has it."""
     return canonical(
         {
-            "created": datetime.fromtimestamp(facts.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "created": created(facts.epoch),
             "architecture": facts.architecture,
             "os": "linux",
             "config": {
@@ -168,7 +221,16 @@ def recorded_image(layout: Layout, reference: str) -> Recorded:
         UsageError: there is no such image, or it is not one that goldsmith made.
         IntegrityError: a manifest is missing or damaged.
     """
-    index = layout.resolve(reference)
+    return parts_of(layout, layout.resolve(reference), reference)
+
+
+def parts_of(layout: Layout, index: Descriptor, reference: str) -> Recorded:
+    """Find the parts of a recorded image by the object that stands for it; ``reference`` is for messages.
+
+    Raises:
+        UsageError: it is not one that goldsmith made.
+        IntegrityError: a manifest is missing or damaged.
+    """
     disk = None
     container = None
     if index.media_type == oci.INDEX:
