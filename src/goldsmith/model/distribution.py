@@ -50,10 +50,12 @@ class Distribution:
 _BASICS = ("systemd-sysv", "udev", "kmod", "initramfs-tools", "zstd", "e2fsprogs")
 _WITH_REPART = (*_BASICS, "systemd-repart")
 """systemd-repart grows the root; it is a package of its own since systemd 254 in Debian."""
+_WITH_MOUNT = (*_WITH_REPART, "mount")
+"""After Debian 13 no package that is always there needs mount any more, and systemd mounts by running it."""
 
 _BOOTS = frozenset(
     {
-        *_WITH_REPART,
+        *_WITH_MOUNT,
         "busybox",
         "busybox-initramfs",
         "console-setup",
@@ -84,8 +86,8 @@ DISTRIBUTIONS: Mapping[str, Distribution] = MappingProxyType(
                 {
                     "trixie": Suite("trixie", has_updates=True, has_security=True, needs=_WITH_REPART),
                     "bookworm": Suite("bookworm", has_updates=True, has_security=True, needs=_BASICS),
-                    "forky": Suite("forky", has_updates=True, has_security=True, needs=_WITH_REPART),
-                    "sid": Suite("sid", has_updates=False, has_security=False, needs=_WITH_REPART),
+                    "forky": Suite("forky", has_updates=True, has_security=True, needs=_WITH_MOUNT),
+                    "sid": Suite("sid", has_updates=False, has_security=False, needs=_WITH_MOUNT),
                 }
             ),
             components=("main",),
