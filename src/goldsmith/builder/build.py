@@ -1,13 +1,15 @@
 """Build an image: the main flow."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from goldsmith.builder import layers
 from goldsmith.builder.execute import Listener, Ran, execute
-from goldsmith.builder.image import make_image
+from goldsmith.builder.image import made_disk
 from goldsmith.builder.inputs import read_secrets
-from goldsmith.builder.keep import keep_image
+from goldsmith.builder.keep import describe, digests_of, facts_of, keep_disk, keep_image, pack
+from goldsmith.builder.outputs import Artifact, Wanted, drafted_outputs, place_outputs
 from goldsmith.builder.planned import Planned, known_build
 from goldsmith.builder.refresh import adopt, discard
 from goldsmith.builder.space import need_space_for
@@ -20,10 +22,15 @@ from goldsmith.effects.tmpfs import secret_files
 from goldsmith.effects.umask import ordinary_umask
 from goldsmith.model.canonical import digest
 from goldsmith.store.home import Home
-from goldsmith.store.images import StoredImage
+from goldsmith.store.images import StoredImage, layout_of
 
 NOTHING = Aftermath()
 """The tree of a failing step is thrown away."""
+NO_FILES = Wanted()
+
+
+THREADS = 4
+"""What is done at once when the disk is there: record, two digests, the files that are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +38,21 @@ class Built:
     """A build that has been done."""
 
     image: StoredImage
+    artifacts: tuple[Artifact, ...]
+    """The files that were wanted."""
     steps: tuple[Ran, ...]
     """What became of each step, the disk's last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What became of a finished tree."""
+
+    image: StoredImage
+    artifacts: tuple[Artifact, ...]
+    """The files that were wanted."""
+    seconds: float
+    """How long it took."""
 
 
 def run_build(
@@ -43,6 +63,7 @@ def run_build(
     jobs: int,
     fresh: bool,
     listener: Listener,
+    wanted: Wanted = NO_FILES,
     aftermath: Aftermath = NOTHING,
 ) -> Built:
     """Do a build that has been decided, and keep its image.
@@ -55,7 +76,14 @@ def run_build(
     namespace.enter()
     with ordinary_umask():
         return _build(
-            planned, supplies, home=home, jobs=jobs, fresh=fresh, listener=listener, aftermath=aftermath
+            planned,
+            supplies,
+            home=home,
+            jobs=jobs,
+            fresh=fresh,
+            listener=listener,
+            wanted=wanted,
+            aftermath=aftermath,
         )
 
 
@@ -67,6 +95,7 @@ def _build(
     jobs: int,
     fresh: bool,
     listener: Listener,
+    wanted: Wanted,
     aftermath: Aftermath,
 ) -> Built:
     need_space_for(all_packages(planned.lock), home)
@@ -76,12 +105,12 @@ def _build(
             with secret_files(read_secrets(planned.inputs.recipe), shop.work / "secrets") as secrets:
                 material = Material(planned.inputs, planned.lock, supplies, secrets)
                 ran = run_steps(planned, shop, material, jobs=jobs, fresh=fresh, listener=listener)
-            image, seconds = finish_image(planned, shop, ran, supplies, jobs=jobs, listener=listener)
+            done = finish_image(planned, shop, ran, supplies, wanted=wanted, jobs=jobs, listener=listener)
             adopt(home, ran)
             layers.expire(home, now=shop.started)
             stored.expire(home, now=shop.started)
-            disk = Ran("disk", planned.key, cached=False, seconds=seconds, layer=ran[-1].layer)
-            return Built(image, (*ran, disk))
+            disk = Ran("disk", planned.key, cached=False, seconds=done.seconds, layer=ran[-1].layer)
+            return Built(done.image, done.artifacts, (*ran, disk))
         finally:
             if fresh:
                 discard(home, shop.work.name)
@@ -104,29 +133,31 @@ def finish_image(
     ran: Sequence[Ran],
     supplies: Supplies,
     *,
+    wanted: Wanted,
     jobs: int,
     listener: Listener,
-) -> tuple[StoredImage, float]:
-    """Make the disk and keep the image; also tells the seconds that took."""
-    recipe = planned.inputs.recipe
+) -> Finish:
+    """Make the disk, keep the image and write the files that are wanted of it, all at once where it can be."""
     start = clock.monotonic()
     listener.step_started("disk")
     by_name = {step.name: step.layer for step in ran}
     below = [by_name[name] for name in planned.plan.tree]
-    made = make_image(shop, below, recipe, supplies.tools(), planned.lock.tools)
+    recipe, epoch, layout = planned.inputs.recipe, planned.lock.epoch, layout_of(shop.home)
+    tree = describe(below)
     before = known_build(shop.home, planned)
-    image = keep_image(
-        shop.home,
-        recipe,
-        made,
-        below,
-        epoch=planned.lock.epoch,
-        jobs=jobs,
-        tell=lambda content: how_built(planned, ran, content, before),
-    )
+    with layout.used(), ThreadPoolExecutor(max_workers=THREADS) as pool:
+        packed = pool.submit(pack, layout, tree, epoch=epoch, jobs=jobs)
+        with made_disk(shop, below, recipe, supplies.tools(), planned.lock.tools) as made:
+            digests = digests_of(made, pool)
+            with drafted_outputs(wanted, made.raw, digests, pool, jobs=jobs) as drafts:
+                facts = facts_of(recipe, tree, digests, epoch=epoch)
+                built = how_built(planned, ran, facts.digest, before)
+                image = keep_image(layout, facts, tree, packed, made, digests.plain, built)
+                artifacts = place_outputs(shop.home, image, drafts.result())
+            keep_disk(shop.home, made, facts.disk_digest)
     seconds = clock.monotonic() - start
     listener.step_ended("disk", seconds=seconds, cached=False)
-    return image, seconds
+    return Finish(image, artifacts, seconds)
 
 
 def how_built(

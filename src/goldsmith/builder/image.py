@@ -1,45 +1,39 @@
-"""From the finished tree to a stored image: index, disk, digests."""
+"""From the finished tree to its disk."""
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from goldsmith.builder.bootparts import kept_boot_parts
 from goldsmith.builder.layers import Layer
 from goldsmith.builder.workshop import Workshop
-from goldsmith.disk.digest import disk_digest, sha256_sparse
 from goldsmith.disk.layout import JOURNAL, plan_layout
 from goldsmith.disk.make import make_disk
 from goldsmith.disk.need import measure
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.files import free_bytes
 from goldsmith.effects.overlay import overlaid
-from goldsmith.effects.sparse import copy_sparse
 from goldsmith.effects.tmpfs import memory_room
 from goldsmith.errors import NoSpace
 from goldsmith.model.disk import BLOCK, Layout
+from goldsmith.model.diskmap import Run
 from goldsmith.model.recipe import Recipe
-from goldsmith.model.tree import TreeEntry, apply, tree_digest
-
-SHA256_UP_TO = 16 << 30
-"""Disks up to this size get the SHA-256 of their plain bytes at once; above, reading the zeros would take minutes."""
+from goldsmith.model.tree import TreeEntry, apply
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What was made of a tree."""
+    """The disk that was made of a tree."""
 
     raw: Path
-    """The disk, not yet in the store."""
-    tree: Mapping[str, TreeEntry]
-    """The tree's entries by path."""
-    tree_digest: str
-    disk_digest: str
-    disk_sha256: str | None
+    """The disk; in memory if the machine has enough, and gone when its block ends."""
+    size: int
+    """Its bytes."""
     cuts: tuple[int, ...]
     """Bytes of the disk where partitions begin."""
+    runs: tuple[Run, ...] | None = None
+    """How it comes from the tree, if whoever wrote it knows; else it has to be searched."""
 
 
 def fold(below: Sequence[Layer]) -> dict[str, TreeEntry]:
@@ -50,10 +44,11 @@ def fold(below: Sequence[Layer]) -> dict[str, TreeEntry]:
     return tree
 
 
-def make_image(
+@contextmanager
+def made_disk(
     shop: Workshop, below: Sequence[Layer], recipe: Recipe, tools: Tools, tools_digest: str
-) -> Made:
-    """Make the disk of a finished tree, and all digests.
+) -> Iterator[Made]:
+    """The disk of a finished tree, for as long as the block lasts.
 
     Raises:
         InputError: the size that the recipe asks for is too small.
@@ -62,8 +57,7 @@ def make_image(
     """
     mount = shop.work / "tree"
     mount.mkdir()
-    with ThreadPoolExecutor(max_workers=3) as pool, ExitStack() as stack:
-        described = pool.submit(describe, below)
+    with ExitStack() as stack:
         with overlaid([layer.tree for layer in reversed(below)], mount) as tree:
             need = measure(tree)
             layout = plan_layout(recipe.disk, name=recipe.name, architecture=recipe.architecture, need=need)
@@ -73,26 +67,7 @@ def make_image(
             room = stack.enter_context(memory_room(shop.work / "memory", need.blocks * BLOCK + JOURNAL))
             raw = room / "disk.raw"
             make_disk(tree, layout, tools=tools, epoch=shop.epoch, output=raw, parts=parts)
-        named = pool.submit(disk_digest, raw)
-        kept = pool.submit(settle, raw, shop.work / "disk.raw")
-        plain_sha256 = sha256_sparse(raw) if layout.size <= SHA256_UP_TO else None
-        entries, tree_name = described.result()
-        cuts = tuple(partition.start for partition in layout.partitions)
-        return Made(kept.result(), entries, tree_name, named.result(), plain_sha256, cuts)
-
-
-def settle(raw: Path, target: Path) -> Path:
-    """Bring a disk from memory to the file system of the store; its holes stay holes."""
-    with target.open("wb") as stream:
-        stream.truncate(raw.stat().st_size)
-        copy_sparse(raw, stream.fileno(), 0)
-    return target
-
-
-def describe(below: Sequence[Layer]) -> tuple[Mapping[str, TreeEntry], str]:
-    """The tree that layers make, and its digest."""
-    tree = fold(below)
-    return tree, tree_digest(tree.values())
+        yield Made(raw, layout.size, tuple(partition.start for partition in layout.partitions))
 
 
 def need_space(room: Path, layout: Layout, recipe: Recipe) -> None:

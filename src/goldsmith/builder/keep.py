@@ -1,87 +1,55 @@
-"""Keep a finished image in the store."""
+"""Keep a finished image in the store: its tree while the disk is made, the disk's map and the names afterwards."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from goldsmith.builder.image import Made
+from goldsmith.builder.image import Made, fold
 from goldsmith.builder.layers import Layer
 from goldsmith.disk import stored
+from goldsmith.disk.digest import disk_digest, sha256_sparse
 from goldsmith.model.canonical import digest, plain
 from goldsmith.model.recipe import Recipe
+from goldsmith.model.tree import TreeEntry, tree_digest
+from goldsmith.store.diskmap import store_map
 from goldsmith.store.home import Home
-from goldsmith.store.images import StoredImage, layout_of, name_image
+from goldsmith.store.images import StoredImage, name_image
+from goldsmith.store.layout import Layout
 from goldsmith.store.partition import dpkg_owners
-from goldsmith.store.record import ImageFacts, store_image
+from goldsmith.store.record import ImageFacts, store_manifests
+from goldsmith.store.tree import StoredTree, store_tree
+
+SHA256_UP_TO = 16 << 30
+"""Disks up to this size get the SHA-256 of their plain bytes at once; above, reading the zeros would take minutes."""
 
 
-def keep_image(
-    home: Home,
-    recipe: Recipe,
-    made: Made,
-    below: Sequence[Layer],
-    *,
-    epoch: int,
-    jobs: int,
-    tell: Callable[[str], Mapping[str, object]],
-) -> StoredImage:
-    """Record an image; its disk goes to the cache of disks.
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finished tree, known by the lists of its layers."""
 
-    Args:
-        home: the data directory.
-        recipe: what was built.
-        made: the tree and the disk.
-        below: the tree's layers, lowest first.
-        epoch: SOURCE_DATE_EPOCH.
-        jobs: how many threads compress.
-        tell: gives what is to be kept of the build, from the image's identity.
-    """
-    layout = layout_of(home)
-    facts = facts_of(recipe, made, epoch=epoch)
-    open_file = opener(below)
-    with layout.used():
-        recorded = store_image(
-            layout,
-            facts,
-            made.tree,
-            open_file,
-            made.raw,
-            owners=dpkg_owners(made.tree, open_file),
-            cuts=made.cuts,
-            jobs=jobs,
-        )
-        image = name_image(layout, recipe.name, recipe.version, recorded.index, tell(facts.digest))
-    stored.keep(made.raw, stored.place(home, made.disk_digest))
-    return image
+    entries: Mapping[str, TreeEntry]
+    """By path."""
+    digest: str
+    """The tree's identity."""
+    open_file: Callable[[str], BinaryIO]
+    """A path's bytes."""
 
 
-def facts_of(recipe: Recipe, made: Made, *, epoch: int) -> ImageFacts:
-    """What the image is; its identity covers no packing and no circumstance."""
-    content = {
-        "name": recipe.name,
-        "version": recipe.version,
-        "architecture": recipe.architecture,
-        "description": recipe.description,
-        "labels": plain(recipe.labels),
-        "tree_digest": made.tree_digest,
-        "disk_digest": made.disk_digest,
-    }
-    return ImageFacts(
-        recipe.name,
-        recipe.version,
-        recipe.architecture,
-        epoch,
-        made.tree_digest,
-        made.disk_digest,
-        made.disk_sha256 or "",
-        digest(content),
-        recipe.description,
-        recipe.labels,
-    )
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """A disk's digests, as they are found out."""
+
+    identity: Future[str]
+    """``disk_digest``."""
+    plain: Future[str]
+    """SHA-256 of all bytes in hexadecimal; empty for a disk that is too large."""
 
 
-def opener(below: Sequence[Layer]) -> Callable[[str], BinaryIO]:
-    """A path's bytes, from the highest layer that has it."""
+def describe(below: Sequence[Layer]) -> Finished:
+    """The tree that layers make, lowest first."""
+    entries = fold(below)
     homes = {
         entry.path: layer.tree for layer in below for entry in layer.changes.entries if entry.kind == "file"
     }
@@ -89,4 +57,85 @@ def opener(below: Sequence[Layer]) -> Callable[[str], BinaryIO]:
     def open_file(path: str) -> BinaryIO:
         return Path(homes[path], path.lstrip("/")).open("rb", buffering=0)
 
-    return open_file
+    return Finished(entries, tree_digest(entries.values()), open_file)
+
+
+def pack(layout: Layout, tree: Finished, *, epoch: int, jobs: int) -> StoredTree:
+    """Store a tree; what is known of it is not read."""
+    owners = dpkg_owners(tree.entries, tree.open_file)
+    return store_tree(layout, tree.entries, tree.open_file, owners=owners, epoch=epoch, jobs=jobs)
+
+
+def digests_of(made: Made, pool: Executor) -> Digests:
+    """Find out a disk's digests in the background."""
+    return Digests(
+        pool.submit(disk_digest, made.raw),
+        pool.submit(sha256_sparse if made.size <= SHA256_UP_TO else lambda _: "", made.raw),
+    )
+
+
+def keep_image(
+    layout: Layout,
+    facts: ImageFacts,
+    tree: Finished,
+    packed: Future[StoredTree],
+    made: Made,
+    plain_sha256: Future[str],
+    built: Mapping[str, object],
+) -> StoredImage:
+    """Record an image.
+
+    Args:
+        layout: the store, which must be ``used``.
+        facts: what the image is.
+        tree: what the disk was made from.
+        packed: the same in the store.
+        made: the disk.
+        plain_sha256: of the disk's plain bytes.
+        built: what is to be kept of the build.
+    """
+    in_store = packed.result()
+    disk_map = store_map(
+        layout,
+        made.raw,
+        tree.entries,
+        in_store.layers,
+        tree.open_file,
+        disk_digest=facts.disk_digest,
+        tree_digest=tree.digest,
+        cuts=made.cuts,
+        runs=made.runs,
+    )
+    facts = replace(facts, disk_sha256=plain_sha256.result())
+    recorded = store_manifests(layout, facts, in_store, disk_map)
+    return name_image(layout, facts.name, facts.version, recorded.index, built)
+
+
+def keep_disk(home: Home, made: Made, identity: str) -> None:
+    """Move a disk that nothing reads any more to the cache of disks, if that is a mere change of names."""
+    if made.raw.stat().st_dev == home.path.stat().st_dev:
+        stored.keep(made.raw, stored.place(home, identity))
+
+
+def facts_of(recipe: Recipe, tree: Finished, digests: Digests, *, epoch: int) -> ImageFacts:
+    """What an image is; its identity covers no packing and no circumstance."""
+    content = {
+        "name": recipe.name,
+        "version": recipe.version,
+        "architecture": recipe.architecture,
+        "description": recipe.description,
+        "labels": plain(recipe.labels),
+        "tree_digest": tree.digest,
+        "disk_digest": digests.identity.result(),
+    }
+    return ImageFacts(
+        recipe.name,
+        recipe.version,
+        recipe.architecture,
+        epoch,
+        tree.digest,
+        digests.identity.result(),
+        digest=digest(content),
+        description=recipe.description,
+        labels=recipe.labels,
+    )

@@ -2,17 +2,20 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from goldsmith.builder.keep import Digests
 from goldsmith.disk.digest import sha256_sparse
 from goldsmith.disk.formats.table import find_format
 from goldsmith.disk.formats.write import write_file
 from goldsmith.disk.stored import raw_disk
-from goldsmith.effects.files import sync_directory
+from goldsmith.effects.files import sync_directory, write_durably
 from goldsmith.errors import Unavailable, UsageError
 from goldsmith.model.format import Format
 from goldsmith.store.home import Home
@@ -28,6 +31,85 @@ class Artifact:
     size: int
     """Bytes, as ``ls`` shows them."""
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which files a build is to write, and where."""
+
+    directory: Path | None = None
+    """None if no file is wanted."""
+    formats: tuple[str, ...] = ()
+    """Names of formats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A file that is written, but has not got its name yet."""
+
+    row: Format
+    path: Path
+    """Where it lies, in the directory in which it is wanted."""
+    sha256: str
+    """Of its bytes, in hexadecimal."""
+
+
+@contextmanager
+def drafted_outputs(
+    wanted: Wanted, raw: Path, digests: Digests, pool: Executor, *, jobs: int
+) -> Iterator[Future[list[Draft]]]:
+    """A disk's formats, written in the background beside their places; those that got no name are gone at the end."""
+    drafts: list[Draft] = []
+    writing = pool.submit(draft_outputs, drafts, wanted, raw, digests, jobs=jobs)
+    try:
+        yield writing
+    finally:
+        wait([writing])
+        for draft in drafts:
+            draft.path.unlink(missing_ok=True)
+
+
+def draft_outputs(
+    drafts: list[Draft], wanted: Wanted, raw: Path, digests: Digests, *, jobs: int
+) -> list[Draft]:
+    """Write a disk's formats; each is in ``drafts`` from the moment in which its file may be there."""
+    if wanted.directory is None:
+        return drafts
+    wanted.directory.mkdir(parents=True, exist_ok=True)
+    for name in wanted.formats:
+        row = find_format(name)
+        path = temporary(wanted.directory / f"build{row.suffix}")
+        drafts.append(Draft(row, path, ""))
+        write_file(raw, path, row, jobs=jobs, digest=digests.identity.result() if row.has_identity else "")
+        known = digests.plain.result() if name == "raw" else ""
+        drafts[-1] = replace(drafts[-1], sha256=known or sha256_sparse(path))
+    return drafts
+
+
+def place_outputs(home: Home, image: StoredImage, drafts: Sequence[Draft]) -> tuple[Artifact, ...]:
+    """Give files that were written from an image's disk their names."""
+    artifacts = []
+    record = read_record(home, image)
+    for draft in drafts:
+        path = output_path(image, draft.path.parent, draft.row)
+        draft.path.replace(path)
+        record[str(path)] = {"mark": mark(path), "sha256": draft.sha256}
+        artifacts.append(Artifact(draft.row.name, path, path.stat().st_size, draft.sha256))
+    if drafts:
+        sync_directory(drafts[0].path.parent)
+        write_record(home, image, record)
+    return tuple(artifacts)
+
+
+def output_path(image: StoredImage, directory: Path, row: Format) -> Path:
+    """``NAME-VERSION``, the build number from the second on, and the format's suffix."""
+    build = f"-b{image.build}" if image.build > 1 else ""
+    return (directory / f"{image.name}-{image.version}{build}{row.suffix}").absolute()
+
+
+def temporary(path: Path) -> Path:
+    """Where a file lies until it is whole."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def write_one(home: Home, image: StoredImage, row: Format, target: Path, *, jobs: int) -> str:
@@ -78,14 +160,12 @@ def write_outputs(
     A file appears whole or not at all. Whether one is still what was written is told by its size, time and inode.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    remembered = home / "cache/written" / f"{image.digest.removeprefix('sha256:')}.json"
-    written = read_record(remembered)
+    written = read_record(home, image)
     record = dict(written)
     artifacts = []
     for name in formats:
-        suffix = f"-b{image.build}" if image.build > 1 else ""
         row = find_format(name)
-        path = (directory / f"{image.name}-{image.version}{suffix}{row.suffix}").absolute()
+        path = output_path(image, directory, row)
         known = record.get(str(path))
         if known is None or known["mark"] != mark(path):
             sha256 = replace_file(path, partial(write_one, home, image, row, jobs=jobs))
@@ -93,18 +173,27 @@ def write_outputs(
             record[str(path)] = known
         artifacts.append(Artifact(name, path, path.stat().st_size, known["sha256"]))
     if record != written:
-        remembered.parent.mkdir(parents=True, exist_ok=True)
-        remembered.write_text(json.dumps(record, indent=1, sort_keys=True))
+        write_record(home, image, record)
     return tuple(artifacts)
 
 
-def read_record(path: Path) -> dict[str, dict[str, Any]]:
+def record_file(home: Home, image: StoredImage) -> Path:
+    """Where it is kept what was written of an image."""
+    return home / "cache/written" / f"{image.digest.removeprefix('sha256:')}.json"
+
+
+def read_record(home: Home, image: StoredImage) -> dict[str, dict[str, Any]]:
     """What was written of an image, by path; nothing if that is not known."""
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(record_file(home, image).read_bytes())
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def write_record(home: Home, image: StoredImage, record: Mapping[str, object]) -> None:
+    """Keep what was written of an image."""
+    write_durably(record_file(home, image), json.dumps(record, indent=1, sort_keys=True).encode())
 
 
 def mark(path: Path) -> list[int] | None:
@@ -118,11 +207,11 @@ def mark(path: Path) -> list[int] | None:
 
 def replace_file(path: Path, write: Callable[[Path], str]) -> str:
     """Write a file beside ``path`` and put it in its place when it is whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = temporary(path)
     try:
-        result = write(temporary)
-        temporary.replace(path)
+        result = write(draft)
+        draft.replace(path)
         sync_directory(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
     return result

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from goldsmith.builder.outputs import check_directory, check_formats, write_outputs
+from goldsmith.builder.outputs import Wanted, check_directory, check_formats, write_outputs
 from goldsmith.builder.planned import stored
 from goldsmith.builder.prepare import decide
 from goldsmith.builder.remember import remember
@@ -80,6 +80,7 @@ def command(
     namespace.enter()  # before the live display starts its thread
     with progress_on_stderr() as progress:
         planned = decide(request, home=home, report=progress.say)
+        chosen = wanted or list(planned.inputs.recipe.outputs)
         image = None if no_cache else stored(home, planned)
         steps: list[dict[str, object]]
         if image is None:
@@ -98,10 +99,11 @@ def command(
                 jobs=jobs,
                 fresh=no_cache,
                 listener=progress,
+                wanted=Wanted(output, tuple(chosen)),
                 aftermath=aftermath,
             )
             remember(home, recipe, planned.plan.steps, planned.keys)
-            image = built.image
+            image, artifacts = built.image, built.artifacts
             steps = [
                 {"name": s.name, "key": s.key, "cached": s.cached, "seconds": round(s.seconds, 3)}
                 for s in built.steps
@@ -111,8 +113,7 @@ def command(
                 {"name": s.name, "key": planned.keys[s.name], "cached": True, "seconds": 0.0}
                 for s in planned.plan.steps
             ]
-        chosen = wanted or list(planned.inputs.recipe.outputs)
-        artifacts = write_outputs(home, image, output, chosen, jobs=jobs) if output else ()
+            artifacts = write_outputs(home, image, output, chosen, jobs=jobs) if output else ()
         warnings = image.facts.get("warnings", [])
         assert isinstance(warnings, list)
         for warning in warnings:
