@@ -10,7 +10,6 @@ from goldsmith.builder.image import Made, fold
 from goldsmith.builder.layers import Layer
 from goldsmith.disk import stored
 from goldsmith.disk.digest import disk_digest, sha256_sparse
-from goldsmith.model.canonical import digest, plain
 from goldsmith.model.recipe import Recipe
 from goldsmith.model.tree import TreeEntry, tree_digest
 from goldsmith.store.diskmap import store_map
@@ -18,7 +17,7 @@ from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, name_image
 from goldsmith.store.layout import Layout
 from goldsmith.store.partition import dpkg_owners
-from goldsmith.store.record import ImageFacts, store_manifests
+from goldsmith.store.record import ImageFacts, identity_of, store_manifests
 from goldsmith.store.tree import StoredTree, store_tree
 
 SHA256_UP_TO = 16 << 30
@@ -119,23 +118,14 @@ def keep_disk(home: Home, made: Made, identity: str) -> None:
 
 def facts_of(recipe: Recipe, tree: Finished, digests: Digests, *, epoch: int) -> ImageFacts:
     """What an image is; its identity covers no packing and no circumstance."""
-    content = {
-        "name": recipe.name,
-        "version": recipe.version,
-        "architecture": recipe.architecture,
-        "description": recipe.description,
-        "labels": plain(recipe.labels),
-        "tree_digest": tree.digest,
-        "disk_digest": digests.identity.result(),
-    }
-    return ImageFacts(
+    facts = ImageFacts(
         recipe.name,
         recipe.version,
         recipe.architecture,
         epoch,
         tree.digest,
         digests.identity.result(),
-        digest=digest(content),
         description=recipe.description,
         labels=recipe.labels,
     )
+    return replace(facts, digest=identity_of(facts))

@@ -121,6 +121,60 @@ def drafting(directory: Path, *, door: Door) -> Iterator[Draft]:
 
 
 @contextmanager
+def resuming(directory: Path, name: str, *, door: Door) -> Iterator[Draft]:
+    """As ``drafting``, for a file of a known name that may take several processes to write, one after the other.
+
+    When the block fails, or the process is killed in it, what was written is kept, and the next one finds it. When the
+    block ends without setting a name on what this yields, it is dropped. Others who want the same file wait.
+
+    Raises:
+        NoSpace: the file system is full.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    temporary = directory / f"{PREFIX}{name}"
+    descriptor = _alone(temporary, door)
+    try:
+        draft = Draft(temporary, descriptor, door)
+        yield draft
+        if draft.name is None:
+            door.remove(temporary)
+            return
+        door.sync(temporary)
+        door.rename(temporary, directory / draft.name)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise NoSpace(
+                f"no space left while writing in {directory}",
+                hint="free some space there and try again; it goes on where it stopped",
+            ) from error
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _alone(path: Path, door: Door) -> int:
+    """A descriptor of a file that is made if need be, and that nobody else works on."""
+    while True:
+        try:
+            descriptor = door.create(path)
+        except FileExistsError:
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Whoever had it may have finished while we waited: then the name is gone, or another file's.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.stat(path), os.fstat(descriptor)):
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+@contextmanager
 def using(path: Path, *, alone: bool = False) -> Iterator[None]:
     """Hold a lock on ``path``, a file made for it, with others or alone; it ends with the process, however that ends."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -204,7 +204,7 @@ class _Crew:
         try:
             response = self._open(item, part.size)
         except urllib3.exceptions.HTTPError as error:
-            raise Refused(_reason(error)) from error
+            raise Refused(reason(error)) from error
         try:
             if response.status == RANGE_NOT_SATISFIABLE:
                 part.empty()
@@ -217,7 +217,7 @@ class _Crew:
                 _check_range(response, part)
             self._read(response, part)
         except urllib3.exceptions.HTTPError as error:
-            raise Refused(_reason(error)) from error
+            raise Refused(reason(error)) from error
         finally:
             response.close()
 
@@ -241,7 +241,7 @@ class _Crew:
             if response.status not in REDIRECTS:
                 return response
             response.close()
-            url = _redirected(url, response.headers.get("Location", ""))
+            url = redirected(url, response.headers.get("Location", ""))
         raise Refused(f"more than {self.limits.redirects} redirects", final=True)
 
     def _read(self, response: urllib3.BaseHTTPResponse, part: Part) -> None:
@@ -267,14 +267,16 @@ class _Crew:
         with self._lock:
             key = (proxy, access.ca)
             if key not in self._pools:
-                self._pools[key] = _make_pool(proxy, access.ca)
+                self._pools[key] = make_pool(proxy, access.ca)
             return self._pools[key]
 
 
-def _make_pool(proxy: str, ca: Path | None) -> urllib3.PoolManager:
+def make_pool(proxy: str, ca: Path | None) -> urllib3.PoolManager:
+    """Connections, through a proxy unless that is empty, to servers whose authority is ``ca`` or known to the system."""
     if ca is not None and not ca.is_file():
         raise InputError(
-            f"the authority's certificate {str(ca)!r} is not there", hint="correct the repository's `ca`"
+            f"the authority's certificate {str(ca)!r} is not there",
+            hint="correct the path of the certificate",
         )
     named = os.environ.get("SSL_CERT_FILE", "")
     ca_certs = str(ca) if ca else named if os.path.isfile(named) else None
@@ -322,7 +324,12 @@ def _authorization(item: Wanted, url: str) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"} if pair else {}
 
 
-def _redirected(url: str, location: str) -> str:
+def redirected(url: str, location: str) -> str:
+    """Where a redirect leads.
+
+    Raises:
+        Refused: it must not be followed.
+    """
     target = urljoin(url, location)
     old, new = urlsplit(url).scheme, urlsplit(target).scheme
     if not location or new not in SCHEMES or (old == "https" and new != "https"):
@@ -342,7 +349,7 @@ def _status(status: int) -> Refused:
     return Refused(f"the server answers with status {status}", final=not retry, status=status)
 
 
-def _reason(error: urllib3.exceptions.HTTPError) -> str:
+def reason(error: urllib3.exceptions.HTTPError) -> str:
     """What went wrong, in words; urllib3's own text names objects of its code."""
     kinds = (
         (urllib3.exceptions.NameResolutionError, "the host's name is not known"),

@@ -24,10 +24,12 @@ from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model import oci
 from goldsmith.model.oci import Descriptor
 from goldsmith.store.blobs import Blobs, wrong
-from goldsmith.store.notes import LISTED
+from goldsmith.store.notes import LISTED, SUBJECT
 
 MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9._-]*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+Entries = tuple[Descriptor, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,21 +165,44 @@ class Layout:
         Raises:
             UsageError: a name cannot be one.
         """
-        self.blobs.settle()
-        with locked(self.directory / ".lock"):
-            listed = self.entries()
+
+        def renamed(listed: Entries) -> Entries:
             before = {item.note(oci.REF_NAME): item for item in listed if item.note(oci.REF_NAME)}
             refs = dict(before)
             change(refs)
             refs = {name: named(item, name) for name, item in refs.items()}
             if refs == before:
+                return listed
+            return (*(item for item in listed if not item.note(oci.REF_NAME)), *refs.values())
+
+        self._become(renamed)
+
+    def attach(self, item: Descriptor, subject: str) -> None:
+        """List a manifest that says something about the object ``subject``; it has no name, and is listed once.
+
+        It and all that it names must be stored already. It is there after a crash once this returns.
+        """
+        noted = replace(item, annotations=((SUBJECT, subject),))
+
+        def attached(listed: Entries) -> Entries:
+            there = any(other.digest == item.digest and not other.note(oci.REF_NAME) for other in listed)
+            return listed if there else (noted, *listed)
+
+        self._become(attached)
+
+    def _become(self, change: Callable[[Entries], Entries]) -> None:
+        """Let ``index.json`` list other things, in one step."""
+        self.blobs.settle()
+        with locked(self.directory / ".lock"):
+            before = self.entries()
+            after = change(before)
+            if after == before:
                 return
-            unnamed = [item for item in listed if not item.note(oci.REF_NAME)]
             if not (self.directory / "oci-layout").exists():
                 for room in (self.directory / "blobs", self.directory.parent):
                     self.door.sync(room)
                 self._write("oci-layout", MARKER)
-            self._write("index.json", oci.index([*unnamed, *refs.values()]))
+            self._write("index.json", oci.index(after))
             self.door.sync(self.directory)
 
     def _write(self, name: str, data: bytes) -> None:

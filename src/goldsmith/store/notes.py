@@ -19,3 +19,5 @@ LISTED = (TITLE, VERSION, CREATED, DIGEST, TREE, DISK, DISK_SHA256, DISK_SIZE, A
 """What ``index.json`` repeats of an image beside its name, so that a list of images reads one file."""
 BUILD = "dev.goldsmith.build"
 """In ``index.json`` only: how the image was built here, as a JSON object; it is no part of the image."""
+SUBJECT = "dev.goldsmith.subject"
+"""In ``index.json`` only, of an entry without a name: the digest of what it says something about."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model import oci
-from goldsmith.model.canonical import canonical
+from goldsmith.model.canonical import canonical, digest
 from goldsmith.model.diskmap import Run
 from goldsmith.model.oci import Descriptor
 from goldsmith.model.tree import TreeEntry
@@ -191,6 +191,21 @@ def annotations_of(facts: ImageFacts, disk_size: int) -> dict[str, str]:
         notes.LABELS: canonical(facts.labels).decode() if facts.labels else "",
     }
     return {name: value for name, value in found.items() if value}
+
+
+def identity_of(facts: ImageFacts) -> str:
+    """An image's identity: a digest of what it is, which covers no packing and no circumstance."""
+    return digest(
+        {
+            "name": facts.name,
+            "version": facts.version,
+            "architecture": facts.architecture,
+            "description": facts.description,
+            "labels": facts.labels,
+            "tree_digest": facts.tree_digest,
+            "disk_digest": facts.disk_digest,
+        }
+    )
 
 
 def created(epoch: int) -> str:

@@ -29,7 +29,9 @@ from goldsmith.store.partition import partition
 INDEX_LIMIT = 1 << 30
 """Bytes of an index uncompressed, at most; more is a bomb."""
 LARGEST_FRAME = 4 << 20
-"""Bytes of a frame uncompressed, at most; twice what ``pack`` makes."""
+"""Bytes of a frame, at most; twice what ``pack`` makes."""
+LARGEST_HEAD = 32 << 20
+"""Bytes of an index's first line, at most."""
 MARK = "tree 1"
 LEVEL = 6
 
@@ -143,7 +145,7 @@ def decode(data: bytes) -> TreeIndex:
         facts = json.loads(first)
         if facts["goldsmith"] != MARK:
             raise ValueError(f"it begins with {facts['goldsmith']!r:.40}, not with {MARK!r}")
-        layers = tuple(_layer(item) for item in facts["layers"])
+        layers = tuple(indexed_layer(item) for item in facts["layers"])
         entries: dict[str, TreeEntry] = {}
         places: dict[str, tuple[int, Place]] = {}
         for line in lines:
@@ -162,13 +164,19 @@ def decode(data: bytes) -> TreeIndex:
     return TreeIndex(layers, entries, places)
 
 
-def _layer(item: Mapping[str, object]) -> IndexedLayer:
+def indexed_layer(item: Mapping[str, object]) -> IndexedLayer:
+    """A layer from an index's first line.
+
+    Raises:
+        ValueError: its facts do not fit together.
+        TypeError, KeyError: they are no facts of a layer.
+    """
     found = descriptor({"mediaType": LAYER, **item})
     frames = tuple(Packed(raw, size, digest) for raw, size, digest in item["frames"])  # type: ignore[attr-defined] # checked here
     for raw, size, digest in frames:
         if type(raw) is not int or type(size) is not int or type(digest) is not str:
             raise ValueError("a frame has other facts than two numbers and a text")
-        if not 0 < raw <= LARGEST_FRAME or size <= 0:
+        if not (0 < raw <= LARGEST_FRAME and 0 < size <= LARGEST_FRAME):
             raise ValueError(f"a frame has {raw} bytes uncompressed and {size} compressed")
     if sum(frame.size for frame in frames) != found.size:
         raise ValueError(f"the frames of {found.digest} have other sizes than it has")

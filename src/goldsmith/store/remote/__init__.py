@@ -1,0 +1,1 @@
+"""Images to and from other places: registries, directories, web servers."""

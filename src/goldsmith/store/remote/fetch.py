@@ -1,0 +1,157 @@
+"""Objects from somewhere into the store: resumed, verified, and layers out of frames that are here already.
+
+An unfinished object lies in ``blobs/sha256`` as ``.draft-HEX``. What is in it is verified before it is used: the part of
+a layer frame by frame, everything else as a whole when it is complete. ``gc`` removes what nobody goes on with.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from functools import partial
+
+from goldsmith.effects.client import Client
+from goldsmith.effects.drafts import Draft, resuming
+from goldsmith.effects.part import CHUNK
+from goldsmith.errors import IntegrityError
+from goldsmith.model.oci import Descriptor
+from goldsmith.store.layers import Packed, packed
+from goldsmith.store.layout import Layout
+from goldsmith.store.remote.frames import Spot, ranges, starts
+from goldsmith.store.remote.source import Damaged, NoRanges, Source
+from goldsmith.store.remote.trying import trying
+from goldsmith.store.tree import IndexedLayer
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """Brings objects of one image into a store, which must be ``used``."""
+
+    layout: Layout
+    source: Source
+    client: Client
+    tell: Callable[[int], None]
+    """Is told of bytes that are here now; from any thread."""
+
+    def blob(self, item: Descriptor) -> None:
+        """An object as a whole; goes on where an earlier try stopped.
+
+        Raises:
+            NetworkError: it cannot be had.
+            IntegrityError: it is not what its digest says.
+            NoSpace: the store's file system is full.
+        """
+        with self._draft(item) as draft:
+            if not self.layout.blobs.has(item.digest, item.size):
+                self._whole(item, draft)
+                draft.name = item.digest.removeprefix("sha256:")
+
+    def layer(self, layer: IndexedLayer, known: Mapping[Packed, Spot]) -> None:
+        """A layer, of which only the frames are fetched that the store does not have.
+
+        Args:
+            layer: as its tree index, verified, has it.
+            known: where frames lie in the store.
+
+        Raises:
+            NetworkError, IntegrityError, NoSpace: as ``blob``.
+        """
+        item = layer.blob
+        with self._draft(item) as draft:
+            if self.layout.blobs.has(item.digest, item.size):
+                return
+            try:
+                self._frames(layer, known, draft)
+            except NoRanges:
+                os.ftruncate(draft.descriptor, 0)
+                self._whole(item, draft)
+            else:
+                if _digest(draft)[0] != item.digest:
+                    # The index is wrong about a frame, or two share the digits by which they are known.
+                    os.ftruncate(draft.descriptor, 0)
+                    self._whole(item, draft)
+            draft.name = item.digest.removeprefix("sha256:")
+
+    def _draft(self, item: Descriptor) -> AbstractContextManager[Draft]:
+        blobs = self.layout.blobs
+        blobs.path(item.digest)  # refuses what is no digest
+        return resuming(blobs.directory, item.digest.removeprefix("sha256:"), door=blobs.door)
+
+    def _whole(self, item: Descriptor, draft: Draft) -> None:
+        trying(self.client, f"cannot fetch object {item.digest}", lambda: self._append(item, draft))
+
+    def _append(self, item: Descriptor, draft: Draft) -> None:
+        digest, have = _digest(draft)
+        if have > item.size or (have == item.size and digest != item.digest):
+            os.ftruncate(draft.descriptor, 0)
+            have = 0
+        os.lseek(draft.descriptor, have, os.SEEK_SET)
+        if have < item.size:
+            try:
+                self._receive(item, draft, have, item.size)
+            except NoRanges:
+                os.ftruncate(draft.descriptor, 0)
+                os.lseek(draft.descriptor, 0, os.SEEK_SET)
+                self._receive(item, draft, 0, item.size)
+            digest, _ = _digest(draft)
+        if digest != item.digest:
+            os.ftruncate(draft.descriptor, 0)
+            raise Damaged(f"what came has the digest {digest}")
+
+    def _receive(self, item: Descriptor, draft: Draft, start: int, end: int) -> None:
+        for piece in self.source.pieces(item, start, end):
+            draft.write(piece)
+            self.tell(len(piece))
+
+    def _frames(self, layer: IndexedLayer, known: Mapping[Packed, Spot], draft: Draft) -> None:
+        begin = starts(layer)
+        there = os.fstat(draft.descriptor).st_size
+        if there != layer.blob.size:
+            os.ftruncate(draft.descriptor, layer.blob.size)
+        wanted = []
+        for number, frame in enumerate(layer.frames):
+            resumed = begin[number] + frame.size <= there and _is(draft, begin[number], frame)
+            if resumed or (frame in known and self._copy(known[frame], frame, draft, begin[number])):
+                self.tell(frame.size)
+            else:
+                wanted.append(number)
+        for run in ranges(layer, wanted):
+            what = f"cannot fetch a part of layer {layer.blob.digest}"
+            trying(self.client, what, partial(self._range, layer, run, begin, draft))
+
+    def _copy(self, spot: Spot, frame: Packed, draft: Draft, start: int) -> bool:
+        """Take a frame from another layer of the store, if it is there and what it should be."""
+        with suppress(OSError, IntegrityError), self.layout.blobs.open(spot.blob) as stream:
+            stream.seek(spot.start)
+            data = stream.read(frame.size)
+            if packed(frame.raw, data) == frame:
+                os.lseek(draft.descriptor, start, os.SEEK_SET)
+                draft.write(data)
+                return True
+        return False
+
+    def _range(self, layer: IndexedLayer, run: Sequence[int], begin: Sequence[int], draft: Draft) -> None:
+        while run and _is(draft, begin[run[0]], layer.frames[run[0]]):
+            run = run[1:]
+        if not run:
+            return
+        start, end = begin[run[0]], begin[run[-1]] + layer.frames[run[-1]].size
+        os.lseek(draft.descriptor, start, os.SEEK_SET)
+        self._receive(layer.blob, draft, start, end)
+        for number in run:
+            if not _is(draft, begin[number], layer.frames[number]):
+                raise Damaged(f"the part from byte {begin[number]} on is not what the image's index says")
+
+
+def _is(draft: Draft, start: int, frame: Packed) -> bool:
+    return packed(frame.raw, os.pread(draft.descriptor, frame.size, start)) == frame
+
+
+def _digest(draft: Draft) -> tuple[str, int]:
+    """The digest of what is in a draft, and how many bytes that are."""
+    state, at = hashlib.sha256(), 0
+    while data := os.pread(draft.descriptor, CHUNK, at):
+        state.update(data)
+        at += len(data)
+    return f"sha256:{state.hexdigest()}", at
