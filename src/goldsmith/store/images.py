@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from goldsmith.errors import UsageError
 from goldsmith.model import oci
@@ -16,7 +16,7 @@ from goldsmith.model.canonical import canonical
 from goldsmith.model.oci import Descriptor
 from goldsmith.store import notes
 from goldsmith.store.home import Home
-from goldsmith.store.layout import Layout
+from goldsmith.store.layout import Layout, named
 
 REFERENCE = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9._-]*)"
@@ -26,6 +26,14 @@ VERSION = r"(?P<name>[a-z0-9][a-z0-9._-]*):(?P<version>\d+\.\d+\.\d+)"
 MOVING = re.compile(VERSION)
 NUMBERED = re.compile(VERSION + r"-b(?P<build>[1-9]\d*)")
 Refs = dict[str, Descriptor]
+TEXTS = {
+    "architecture": notes.ARCHITECTURE,
+    "created": notes.CREATED,
+    "tree_digest": notes.TREE,
+    "disk_digest": notes.DISK,
+    "disk_sha256": notes.DISK_SHA256,
+}
+NUMBERS = {"disk_size": notes.DISK_SIZE, "tree_size": notes.TREE_SIZE, "tree_entries": notes.TREE_ENTRIES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +44,10 @@ class StoredImage:
     version: str
     build: int
     """Counts the images of one version."""
-    index: Descriptor
-    """The object that stands for the whole image."""
+    entry: Descriptor
+    """What ``index.json`` says of it."""
     newest: bool
     """Whether ``NAME:VERSION`` means this one."""
-    facts: Mapping[str, object] = field(default_factory=dict, compare=False)
-    """What ``index.json`` says: name, version, build, digests and, if it was built here, how."""
 
     @property
     def reference(self) -> str:
@@ -55,9 +61,25 @@ class StoredImage:
         return f"{self.name}:{self.version}-b{self.build}"
 
     @property
+    def index(self) -> Descriptor:
+        """The object that stands for the whole image."""
+        return replace(self.entry, annotations=())
+
+    @property
     def digest(self) -> str:
         """The image's identity."""
-        return str(self.facts["digest"])
+        return identity(self.entry)
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """Name, version, build, digests and sizes; and, if it was built here, how."""
+        told = dict(self.entry.annotations)
+        facts: dict[str, object] = {"name": self.name, "version": self.version, "build": self.build}
+        facts |= {fact: told.get(note) for fact, note in TEXTS.items()}
+        facts |= {fact: int(told[note]) for fact, note in NUMBERS.items() if told.get(note, "").isdecimal()}
+        with suppress(ValueError, TypeError):
+            facts.update(json.loads(told.get(notes.BUILD, "{}")))
+        return {**facts, "digest": self.digest}
 
 
 def layout_of(home: Home) -> Layout:
@@ -86,35 +108,13 @@ def images_of(layout: Layout, refs: Mapping[str, Descriptor]) -> Iterator[Stored
         last = refs.get(f"{name}:{version}")
         newest = next((n for n, item in builds.items() if last and item.digest == last.digest), max(builds))
         for build in sorted(builds, key=lambda build: (build == newest, build)):
-            yield stored_image(name, version, build, builds[build], newest=build == newest)
-
-
-def stored_image(name: str, version: str, build: int, item: Descriptor, *, newest: bool) -> StoredImage:
-    """An image from its entry in ``index.json``."""
-    told = dict(item.annotations)
-    facts: dict[str, object] = {
-        "name": name,
-        "version": version,
-        "build": build,
-        "architecture": told.get(notes.ARCHITECTURE),
-        "created": told.get(notes.CREATED),
-        "digest": told.get(notes.DIGEST, item.digest),
-        "tree_digest": told.get(notes.TREE),
-        "disk_digest": told.get(notes.DISK),
-        "disk_sha256": told.get(notes.DISK_SHA256),
-    }
-    with suppress(ValueError):
-        facts["disk_size"] = int(told.get(notes.DISK_SIZE, ""))
-    with suppress(ValueError, TypeError):
-        facts.update(json.loads(told.get(notes.BUILD, "{}")))
-    return StoredImage(name, version, build, replace(item, annotations=()), newest, facts)
+            yield StoredImage(name, version, build, builds[build], build == newest)
 
 
 def images_named(home: Home, name: str) -> list[StoredImage]:
     """The images of a name: by version, and within one the newest last."""
     layout = layout_of(home)
-    refs = {ref: item for ref, item in layout.refs().items() if ref.startswith(f"{name}:")}
-    return list(images_of(layout, refs))
+    return list(images_of(layout, layout.refs(name)))
 
 
 def find(home: Home, reference: str) -> StoredImage:
@@ -133,15 +133,11 @@ def find(home: Home, reference: str) -> StoredImage:
             hint="name one as in web, web:1.2.0, web:1.2.0-b2 or web@sha256:…, or give a disk's path",
         )
     layout = layout_of(home)
-    refs = layout.refs()
-    images = list(
-        images_of(layout, {ref: item for ref, item in refs.items() if ref.startswith(f"{match['name']}:")})
-    )
+    refs = layout.refs(match["name"])
+    images = list(images_of(layout, refs))
     found = choose(images, refs, match)
     if not found:
-        names = [image.reference for image in images] or sorted(
-            {i.reference for i in images_of(layout, refs)}
-        )
+        names = [image.reference for image in images or all_images(layout)]
         hint = (
             f"there are: {', '.join(names[-8:])}"
             if names
@@ -195,7 +191,8 @@ def name_image(
         annotations = [*layout.noted(item).annotations, *([(notes.BUILD, told)] if told else [])]
         refs[f"{name}:{version}-b{build}"] = replace(item, annotations=tuple(sorted(annotations)))
         refs[f"{name}:{version}"] = replace(item, annotations=())
-        result.append(stored_image(name, version, build, refs[f"{name}:{version}-b{build}"], newest=True))
+        own = named(refs[f"{name}:{version}-b{build}"], f"{name}:{version}-b{build}")
+        result.append(StoredImage(name, version, build, own, newest=True))
 
     layout.change(change)
     return result[-1]

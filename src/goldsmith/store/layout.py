@@ -55,23 +55,30 @@ class Layout:
         """Hold the store while objects are written that no ref names yet; ``alone`` to remove what no ref names."""
         return using(self.directory / ".using", alone=alone)
 
-    def refs(self) -> dict[str, Descriptor]:
+    def refs(self, name: str = "") -> dict[str, Descriptor]:
         """All refs by name, in the order in which they were made; entries without a name are left out.
+
+        Args:
+            name: only those of this image, if it is given; the others are not even looked at.
 
         Raises:
             IntegrityError: ``index.json`` is damaged.
         """
-        return {item.note(oci.REF_NAME): item for item in self.entries() if item.note(oci.REF_NAME)}
+        begin = f"{name}:" if name else ""
+        found = ((item.note(oci.REF_NAME), item) for item in self.entries(begin))
+        return {reference: item for reference, item in found if reference}
 
-    def entries(self) -> tuple[Descriptor, ...]:
-        """All that ``index.json`` lists, with and without names."""
+    def entries(self, begin: str = "") -> tuple[Descriptor, ...]:
+        """All that ``index.json`` lists, with and without names; or only those whose name begins so."""
         path = self.directory / "index.json"
         try:
             value = json.loads(path.read_bytes())
+            if begin:
+                value = {"manifests": [item for item in value["manifests"] if begins(item, begin)]}
             return oci.children(value)
         except FileNotFoundError:
             return ()
-        except (ValueError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise IntegrityError(
                 f"{path} is damaged: {error}",
                 hint="bring it back from a backup; the objects below blobs/ are not hurt",
@@ -209,6 +216,11 @@ class Layout:
         with drafting(self.directory, door=self.door) as draft:
             draft.write(data)
             draft.name = name
+
+
+def begins(item: Mapping[str, Mapping[str, str]], begin: str) -> bool:
+    """Whether an entry of ``index.json``, not yet checked, has a name that begins so."""
+    return item.get("annotations", {}).get(oci.REF_NAME, "").startswith(begin)
 
 
 def named(item: Descriptor, reference: str) -> Descriptor:

@@ -12,10 +12,26 @@ DISK_SHA256 = "dev.goldsmith.disk.sha256"
 """Of the plain raw disk, in hexadecimal."""
 DISK_SIZE = "dev.goldsmith.disk.size"
 """In bytes, in decimal."""
+TREE_SIZE = "dev.goldsmith.tree.size"
+"""Bytes of all files of the tree, in decimal; hard links count once."""
+TREE_ENTRIES = "dev.goldsmith.tree.entries"
+"""How many paths the tree has, in decimal."""
 ARCHITECTURE = "dev.goldsmith.architecture"
 LABELS = "dev.goldsmith.labels"
 """What the recipe says of the image, as a JSON object."""
-LISTED = (TITLE, VERSION, CREATED, DIGEST, TREE, DISK, DISK_SHA256, DISK_SIZE, ARCHITECTURE)
+LISTED = (
+    TITLE,
+    VERSION,
+    CREATED,
+    DIGEST,
+    TREE,
+    DISK,
+    DISK_SHA256,
+    DISK_SIZE,
+    TREE_SIZE,
+    TREE_ENTRIES,
+    ARCHITECTURE,
+)
 """What ``index.json`` repeats of an image beside its name, so that a list of images reads one file."""
 BUILD = "dev.goldsmith.build"
 """In ``index.json`` only: how the image was built here, as a JSON object; it is no part of the image."""

@@ -162,7 +162,9 @@ def store_manifests(layout: Layout, facts: ImageFacts, tree: StoredTree, disk_ma
         container.media_type, container.digest, container.size, platform=("linux", facts.architecture)
     )
     disk = Descriptor(disk.media_type, disk.digest, disk.size, artifact_type=oci.DISK)
-    index = layout.blobs.put(oci.index([container, disk], annotations=annotations_of(facts, size)), oci.INDEX)
+    index = layout.blobs.put(
+        oci.index([container, disk], annotations=annotations_of(facts, size, tree)), oci.INDEX
+    )
     return Recorded(index, container, disk, tree.index, disk_map.blob, disk_map.literals)
 
 
@@ -177,7 +179,7 @@ def identities(facts: ImageFacts, disk_size: int) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def annotations_of(facts: ImageFacts, disk_size: int) -> dict[str, str]:
+def annotations_of(facts: ImageFacts, disk_size: int, tree: StoredTree) -> dict[str, str]:
     """The annotations of the whole image; they say nothing of when or how it was built."""
     found = {
         **facts.notes,
@@ -185,6 +187,8 @@ def annotations_of(facts: ImageFacts, disk_size: int) -> dict[str, str]:
         notes.TITLE: facts.name,
         notes.VERSION: facts.version,
         notes.DESCRIPTION: facts.description,
+        notes.TREE_SIZE: str(tree.size),
+        notes.TREE_ENTRIES: str(tree.entries),
         notes.CREATED: created(facts.epoch),
         notes.ARCHITECTURE: facts.architecture,
         notes.DIGEST: facts.digest,

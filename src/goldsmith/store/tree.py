@@ -44,6 +44,10 @@ class StoredTree:
     """Lowest first."""
     index: Descriptor
     """The list of everything in it."""
+    entries: int
+    """How many paths it has."""
+    size: int
+    """Bytes of all files; hard links count once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,13 @@ def store_tree(
         for paths in partition(entries, owners, epoch=epoch).values()
     )
     index = layout.blobs.put(encode(entries.values(), layers), TREE_INDEX)
-    return StoredTree(layers, index)
+    first: dict[str, str] = {}
+    size = sum(
+        entry.size
+        for path, entry in entries.items()
+        if not entry.link or first.setdefault(entry.link, path) == path
+    )
+    return StoredTree(layers, index, len(entries), size)
 
 
 def encode(entries: Collection[TreeEntry], layers: Sequence[StoredLayer]) -> bytes:
