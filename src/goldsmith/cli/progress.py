@@ -37,10 +37,14 @@ class Lines:
 
     def downloading(self, done: int, total: int) -> None:
         """A line for each tenth."""
+        self.moving("downloads", done, total)
+
+    def moving(self, what: str, done: int, total: int) -> None:
+        """A line for each tenth of ``what``."""
         tenth = 10 * done // total if total else 10
         if total and tenth != self._shown:
             self._shown = tenth
-            self.say(f"downloads: {done / MEGABYTE:.0f} of {total / MEGABYTE:.0f} MB")
+            self.say(f"{what}: {done / MEGABYTE:.0f} of {total / MEGABYTE:.0f} MB")
 
     def warn(self, message: str) -> None:
         """A warning."""
@@ -81,13 +85,17 @@ class Live:
 
     def downloading(self, done: int, total: int) -> None:
         """The bar."""
+        self.moving("downloads", done, total)
+
+    def moving(self, what: str, done: int, total: int) -> None:
+        """A bar for ``what``."""
         if not total:
             return
-        if "downloads" not in self._tasks:
-            self._tasks["downloads"] = self._progress.add_task("downloads", total=total)
-        self._progress.update(self._tasks["downloads"], completed=done, total=total)
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done, total=total)
         if done >= total:
-            self._progress.remove_task(self._tasks.pop("downloads"))
+            self._progress.remove_task(self._tasks.pop(what))
 
     def warn(self, message: str) -> None:
         """A warning."""

@@ -6,7 +6,7 @@ a layer frame by frame, everything else as a whole when it is complete. ``gc`` r
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from goldsmith.model.oci import Descriptor
 from goldsmith.store.layers import Packed, packed
 from goldsmith.store.layout import Layout
 from goldsmith.store.remote.frames import Spot, ranges, starts
+from goldsmith.store.remote.meter import Meter
 from goldsmith.store.remote.source import Damaged, NoRanges, Source
 from goldsmith.store.remote.trying import trying
 from goldsmith.store.tree import IndexedLayer
@@ -31,8 +32,8 @@ class Fetcher:
     layout: Layout
     source: Source
     client: Client
-    tell: Callable[[int], None]
-    """Is told of bytes that are here now; from any thread."""
+    meter: Meter
+    """Is told of bytes that are here now."""
 
     def blob(self, item: Descriptor) -> None:
         """An object as a whole; goes on where an earlier try stopped.
@@ -102,7 +103,7 @@ class Fetcher:
     def _receive(self, item: Descriptor, draft: Draft, start: int, end: int) -> None:
         for piece in self.source.pieces(item, start, end):
             draft.write(piece)
-            self.tell(len(piece))
+            self.meter.move(len(piece))
 
     def _frames(self, layer: IndexedLayer, known: Mapping[Packed, Spot], draft: Draft) -> None:
         begin = starts(layer)
@@ -113,7 +114,7 @@ class Fetcher:
         for number, frame in enumerate(layer.frames):
             resumed = begin[number] + frame.size <= there and _is(draft, begin[number], frame)
             if resumed or (frame in known and self._copy(known[frame], frame, draft, begin[number])):
-                self.tell(frame.size)
+                self.meter.reuse(frame.size)
             else:
                 wanted.append(number)
         for run in ranges(layer, wanted):

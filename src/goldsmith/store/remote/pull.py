@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
 
 from goldsmith.effects.access import Progress
 from goldsmith.effects.client import Client
@@ -18,6 +17,7 @@ from goldsmith.store.layout import Layout
 from goldsmith.store.remote.fetch import Fetcher
 from goldsmith.store.remote.frames import heads, known_frames
 from goldsmith.store.remote.manifests import Family, Manifest, family
+from goldsmith.store.remote.meter import Meter
 from goldsmith.store.remote.source import Source
 from goldsmith.store.remote.trying import failed
 from goldsmith.store.tree import IndexedLayer
@@ -36,23 +36,10 @@ class Brought:
     """The image."""
     referrers: tuple[Manifest, ...]
     """What is said about it."""
-    missing: int
-    """Bytes of the objects that the store did not have."""
-
-
-class Meter:
-    """Counts bytes from several threads."""
-
-    def __init__(self, total: int, progress: Progress) -> None:
-        self._total, self._done, self._progress = total, 0, progress
-        self._lock = Lock()
-        progress(0, total)
-
-    def __call__(self, size: int) -> None:
-        """So many more."""
-        with self._lock:
-            self._done = min(self._total, self._done + size)
-            self._progress(self._done, self._total)
+    meter: Meter
+    """What of its objects came, and what was there in other objects."""
+    total: int
+    """Bytes of all objects, manifests too."""
 
 
 @contextmanager
@@ -91,7 +78,8 @@ def bring(
     missing = [blob for blob in blobs.values() if not layout.blobs.has(blob.digest, blob.size)]
     size = sum(blob.size for blob in missing)
     check_space(layout, size)
-    fetch = Fetcher(layout, source, client, Meter(size, progress))
+    meter = Meter(size, progress)
+    fetch = Fetcher(layout, source, client, meter)
     small = [blob for blob in missing if blob.media_type != oci.LAYER]
     all_of([partial(fetch.blob, blob) for blob in small], jobs=jobs, stop=client.stop)
     layers = framed_layers(layout, found)
@@ -108,7 +96,10 @@ def bring(
     manifests = tuple(manifest for one in said for manifest in one.manifests)
     for manifest in (*found.manifests, *manifests):
         layout.blobs.put(manifest.data, manifest.item.media_type)
-    return Brought(found, tuple(one.root for one in said), size)
+    total = sum(blob.size for blob in blobs.values()) + sum(
+        len(x.data) for x in (*found.manifests, *manifests)
+    )
+    return Brought(found, tuple(one.root for one in said), meter, total)
 
 
 def referrers(source: Source, found: Family) -> tuple[Family, ...]:

@@ -1,6 +1,6 @@
 """An image into a repository of a registry: objects that it does not have, then manifests, then the name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,7 +8,8 @@ from goldsmith.effects.access import Progress
 from goldsmith.effects.crew import all_of
 from goldsmith.model.oci import Descriptor
 from goldsmith.store.remote.manifests import Family, family
-from goldsmith.store.remote.pull import Meter, referrers, refusals
+from goldsmith.store.remote.meter import Meter
+from goldsmith.store.remote.pull import referrers, refusals
 from goldsmith.store.remote.registry import Repository
 from goldsmith.store.remote.source import Source
 from goldsmith.store.remote.trying import trying
@@ -19,27 +20,25 @@ class Pushed:
     """What a registry has now."""
 
     family: Family
-    sent: int
-    """Bytes of the objects that were sent."""
-    mounted: int
-    """Bytes of the objects that it took over from other repositories of its own."""
+    meter: Meter
+    """What of its objects was sent, and what the registry had, in this repository or in another."""
+    total: int
+    """Bytes of all objects, manifests too."""
     referrers: int
     """How many manifests say something about the image."""
     replaced: str
     """The digest of what had the name before; empty for nothing."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Sender:
     """Sends objects of one image to a repository."""
 
     source: Source
     target: Repository
-    tell: Meter
+    meter: Meter
     elsewhere: Mapping[str, str]
     """A repository of the same registry that may have an object, by digest."""
-    sent: int = 0
-    mounted: int = 0
 
     def blob(self, item: Descriptor) -> None:
         """One object, if it is not there.
@@ -50,24 +49,22 @@ class Sender:
         what = f"cannot send object {item.digest} to {self.target.address.place}"
         client = self.target.session.client
         if trying(client, what, lambda: self.target.has(item)):
-            self.tell(item.size)
+            self.meter.reuse(item.size)
             return
 
         def send() -> None:
             location = self.target.mount_or_begin(item, self.elsewhere.get(item.digest, ""))
             if not location:
-                self.tell(item.size)
-                self.mounted += item.size
+                self.meter.reuse(item.size)
                 return
             self.target.send(item, location, partial(self._pieces, item))
-            self.sent += item.size
 
         trying(client, what, send)
 
     def _pieces(self, item: Descriptor) -> Iterator[bytes]:
         for piece in self.source.pieces(item, 0, item.size):
             yield piece
-            self.tell(len(piece))
+            self.meter.move(len(piece))
 
 
 def push(
@@ -76,7 +73,7 @@ def push(
     *,
     jobs: int,
     progress: Progress,
-    elsewhere: Mapping[str, str] | None = None,
+    elsewhere: Callable[[Family], Mapping[str, str]] = lambda _: {},
 ) -> Pushed:
     """Send an image to a registry; it has its name there once this returns.
 
@@ -85,7 +82,7 @@ def push(
         target: the repository, and the name it gets there.
         jobs: how many objects at a time.
         progress: is told of bytes.
-        elsewhere: a repository of the same registry that may have an object, by digest.
+        elsewhere: says of an image's objects, by digest, which repository of the same registry may have them.
 
     Raises:
         UsageError: there is no such image.
@@ -100,9 +97,8 @@ def push(
         said = referrers(source, found)
         before = trying(client, f"cannot read {target.address}", lambda: target.named(tag))
     blobs = {blob.digest: blob for one in (found, *said) for blob in one.blobs}
-    sender = Sender(
-        source, target, Meter(sum(blob.size for blob in blobs.values()), progress), elsewhere or {}
-    )
+    size = sum(blob.size for blob in blobs.values())
+    sender = Sender(source, target, Meter(size, progress), elsewhere(found))
     ordered = sorted(blobs.values(), key=lambda blob: -blob.size)
     all_of([partial(sender.blob, blob) for blob in ordered], jobs=jobs, stop=client.stop)
     with refusals(f"cannot push to {target.address.place}"):
@@ -114,4 +110,5 @@ def push(
             target.put_referrer(one.root)
         target.put(found.root, tag)
     replaced = before[0].digest if before and before[0].digest != item.digest else ""
-    return Pushed(found, sender.sent, sender.mounted, len(said), replaced)
+    total = size + sum(len(manifest.data) for one in (found, *said) for manifest in one.manifests)
+    return Pushed(found, sender.meter, total, len(said), replaced)
