@@ -25,6 +25,7 @@ def tree(tmp_path: Path) -> Iterator[Root]:
     (tmp_path / "tree/away").symlink_to(tmp_path / "outside")
     (tmp_path / "tree/inside").symlink_to("a")
     (tmp_path / "tree/a/loop").symlink_to("../a")
+    (tmp_path / "tree/itself").symlink_to("itself")
     with Root(tmp_path / "tree") as root:
         yield root
 
@@ -47,6 +48,7 @@ CASES = {
     "a wildcard does not look behind a link": ("/in*/one.log", []),
     "across does not follow links": ("/**/secret.log", []),
     "a link out of the tree leads nowhere": ("/away/*", []),
+    "a link to itself leads nowhere": ("/itself/*", []),
 }
 
 

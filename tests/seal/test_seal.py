@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.seal import traces
 
 from goldsmith.builder.seal.certificate import certify, from_json, to_json
 from goldsmith.builder.seal.homes import home_directories
@@ -37,22 +38,9 @@ def tree(tmp_path: Path) -> Iterator[Root]:
         yield root
 
 
-def concrete(pattern: str) -> str:
-    """A path that a pattern matches."""
-    words = [
-        "deep/planted" if word == "**" else word.replace("*", "planted").replace("?", "x")
-        for word in pattern.split("/")
-    ]
-    return "/".join(words)
-
-
 def places(operation: Operation) -> list[str]:
     """A path for every pattern of an operation, in every home."""
-    return [
-        concrete(home + pattern[1:] if pattern.startswith("~/") else pattern)
-        for pattern in operation.matches
-        for home in (HOMES if pattern.startswith("~/") else ("",))
-    ]
+    return traces.places(operation, HOMES)
 
 
 def plant(tree: Root, path: str, token: str, *, uid: int = 0) -> None:
@@ -310,15 +298,16 @@ def test_the_certificate_says_what_was_done_and_what_was_not(tree: Root) -> None
 
 def test_a_certificate_is_read_as_it_was_written(tree: Root) -> None:
     plant(tree, "/var/log/syslog", "x")
-    certificate = certify(seal(tree), prove(tree), image={"name": "web", "version": "1.0.0"})
+    certificate = certify(seal(tree), prove(tree), declared=["/etc/b", "/etc/a"], image={"name": "web"})
     document = to_json(certificate)
     assert from_json(document) == certificate
-    for wrong in (
+    broken: tuple[object, ...] = (
         {},
         [],
         None,
         {**document, "goldsmith": "seal certificate 9"},
         {**document, "operations": [1]},
-    ):
+    )
+    for wrong in broken:
         with pytest.raises(IntegrityError, match="the seal certificate is damaged"):
             from_json(wrong)

@@ -53,7 +53,7 @@ def finish(ground: Ground, shop: Workshop, *, boot: Mapping[str, bytes], recipe:
         raise CheckFailed(
             f"the tree is not sealed: {found}", hint="report this as a bug of goldsmith; the recipe is fine"
         )
-    ground.notes["seal"] = to_json(certify(operated, left, keep=keep))
+    ground.notes["seal"] = to_json(certify(operated, left, keep=keep, declared=declared))
 
 
 def need_kernel(ground: Ground) -> None:

@@ -4,6 +4,7 @@ A pattern goes straight to the directories that its fixed words name; there is n
 links are found as themselves, and wildcards never look behind one.
 """
 
+import errno
 import os
 import re
 import stat
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 WILD = re.compile(r"[*?]")
 
 
@@ -99,10 +101,12 @@ def _across(tree: Sight, top: str, rest: list[str]) -> Iterator[Match]:
 
 
 def children(tree: Sight, directory: str) -> list[Match]:
-    """What is in a directory; nothing where there is none."""
+    """What is in a directory; nothing where there is none, or where links go round in a circle."""
     try:
         return [Match(f"{directory}/{name}", is_directory) for name, is_directory in tree.scan(directory)]
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in NOT_THERE:
+            raise
         return []
 
 

@@ -89,3 +89,5 @@ class SealCertificate:
     """What stays although an operation knows it."""
     absent: bool
     """Whether the second look found nothing but the exceptions."""
+    declared: tuple[str, ...] = ()
+    """Every path that the recipe declares, whether an operation would have taken it for a trace or not."""

@@ -5,6 +5,9 @@ from goldsmith.builder.customize.accounts import Passwd, row_named
 from goldsmith.effects.root import Root
 from goldsmith.model.recipe import Customizations
 
+SHADOW = "/etc/shadow"
+"""Holds the hash of a password that the recipe asks for."""
+
 
 def declared_paths(customizations: Customizations, tree: Root) -> frozenset[str]:
     """The paths that the customizations made in the tree, as far as sealing could take them for leftovers."""
@@ -15,6 +18,8 @@ def declared_paths(customizations: Customizations, tree: Root) -> frozenset[str]
     if customizations.cacerts:
         paths.add(cacerts.DIRECTORY)
     paths |= {users.sudoers_path(user.name) for user in customizations.user if user.sudo}
+    if any(user.password for user in customizations.user):
+        paths.add(SHADOW)
     passwd = tree.read_text("/etc/passwd") if tree.is_file("/etc/passwd") else ""
     keyed = [user.name for user in customizations.user if user.key]
     for name in (*keyed, *(key.user for key in customizations.sshkey)):

@@ -17,6 +17,7 @@ def certify(
     residues: Iterable[Residue] = (),
     *,
     keep: frozenset[str] = frozenset(),
+    declared: Iterable[str] = (),
     image: Mapping[str, str] | None = None,
 ) -> SealCertificate:
     """The certificate of a sealed tree.
@@ -25,6 +26,7 @@ def certify(
         operated: what sealing did.
         residues: what a second look found.
         keep: the operations that the recipe switches off.
+        declared: the paths that it declares.
         image: the image's ``name``, ``version``, ``tree_digest`` and ``disk_digest``, once they are known.
     """
     left: dict[str, list[str]] = {}
@@ -36,7 +38,7 @@ def certify(
         for row in rows
         if row.kept
     )
-    return SealCertificate(dict(image or {}), rows, exceptions, absent=not left)
+    return SealCertificate(dict(image or {}), rows, exceptions, not left, tuple(sorted(declared)))
 
 
 def to_json(certificate: SealCertificate) -> dict[str, object]:
@@ -71,7 +73,8 @@ def from_json(document: object) -> SealCertificate:
             SealException(row["operation"], row["reason"], tuple(row["paths"]))
             for row in document["exceptions"]
         )
-        return SealCertificate(dict(document["image"]), operations, exceptions, absent=document["absent"])
+        image, declared = dict(document["image"]), tuple(document["declared"])
+        return SealCertificate(image, operations, exceptions, document["absent"], declared)
     except (AssertionError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(
             f"the seal certificate is damaged: {type(error).__name__}: {error}",

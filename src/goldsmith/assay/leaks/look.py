@@ -1,0 +1,70 @@
+"""Search an image for leaks: the main flow."""
+
+from collections.abc import Iterable, Iterator
+
+from goldsmith.assay.leaks.chunks import Chunk, secrets
+from goldsmith.assay.leaks.detector import Detector
+from goldsmith.assay.leaks.packaged import Packaged, wanted
+from goldsmith.assay.leaks.subject import Subject
+from goldsmith.assay.leaks.traces import traces
+from goldsmith.model.leak import Leak, LeakReport, Where
+from goldsmith.store.home import Home
+
+
+class _Passing:
+    """What is noted of chunks while they pass."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytearray] = {}
+        self.bytes = 0
+
+    def watch(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """The same chunks."""
+        for chunk in chunks:
+            self.bytes += len(chunk.data)
+            if chunk.path and not chunk.partition and wanted(chunk.path):
+                self.kept.setdefault(chunk.path, bytearray()).extend(chunk.data)
+            yield chunk
+
+
+def look(subject: Subject, find: Detector, *, home: Home | None = None, jobs: int = 2) -> LeakReport:
+    """Search an image.
+
+    Args:
+        subject: the image.
+        find: the detector of secrets.
+        home: where packages that were fetched lie.
+        jobs: how many threads look.
+
+    Raises:
+        GoldsmithError: the image cannot be read to its end.
+    """
+    passing = _Passing()
+    found = list(secrets(passing.watch(subject.chunks), find, jobs=jobs))
+    kept = {path: bytes(data) for path, data in passing.kept.items()}
+    packaged = Packaged(kept, subject.tree.read, subject.tree.real, home)
+    left = list(traces(subject.tree, declared=subject.declared, keep=subject.keep, vouched=packaged.vouches))
+    hidden, shown = [], []
+    for leak in found:
+        in_root = leak.where is Where.FILE and not leak.partition
+        if in_root and leak.path in subject.declared:
+            hidden.append(leak)
+        elif not (in_root and packaged.vouches(leak.path)):
+            shown.append(leak)
+    return LeakReport(
+        tuple(sorted([*left, *shown, *subject.remains()])),
+        sum(entry.kind == "file" for entry in subject.tree.entries.values()),
+        passing.bytes,
+        (*subject.notes, *_said(hidden, packaged)),
+    )
+
+
+def _said(hidden: list[Leak], packaged: Packaged) -> Iterator[str]:
+    for path in sorted({leak.path for leak in hidden}):
+        kinds = ", ".join(sorted({leak.kind for leak in hidden if leak.path == path}))
+        yield f"{path} holds a secret ({kinds}) that the recipe itself declares"
+    if packaged.believed:
+        yield (
+            f"{len(packaged.believed)} files with examples were taken for their packages' by the image's own MD5 sums:"
+            " goldsmith has not fetched these packages"
+        )

@@ -1,0 +1,26 @@
+"""What is searched: a tree, all bytes, and what is known about the image."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+
+from goldsmith.assay.leaks.chunks import Chunk
+from goldsmith.assay.leaks.listed import ListedTree
+from goldsmith.model.leak import Leak
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An image that is searched for leaks."""
+
+    tree: ListedTree
+    """Its root file system."""
+    chunks: Iterable[Chunk]
+    """All its bytes, once; those of a file one after the other."""
+    declared: frozenset[str] = field(default_factory=frozenset)
+    """Paths that its recipe declares, which are no leaks."""
+    keep: Collection[str] = ()
+    """Seal operations that its recipe switches off."""
+    notes: list[str] = field(default_factory=list)
+    """What the report must say; chunks may add to it."""
+    remains: Callable[[], Iterable[Leak]] = tuple
+    """What was found of deleted data, once all chunks have passed."""
