@@ -20,8 +20,14 @@ VERBS = {
     "build": ("goldsmith.cli.build", "Build a golden image from a recipe."),
     "explain": ("goldsmith.cli.explain", "Say which steps would run, and why."),
     "seal": ("goldsmith.cli.seal", "List what sealing removes; show an image's seal certificate."),
+    "leaks": ("goldsmith.cli.leaks", "Search an image for identities, secrets and what was deleted."),
     "boot": ("goldsmith.cli.boot", "Boot a throwaway copy of an image and check that it is well."),
     "export": ("goldsmith.cli.export", "Write an image's disk in the format of a cloud or hypervisor."),
+    "import": ("goldsmith.cli.import_", "Take a vendor's disk or archive into the store."),
+    "push": ("goldsmith.cli.push", "Send an image to a registry or a directory."),
+    "pull": ("goldsmith.cli.pull", "Take an image from a registry, a directory or a web server."),
+    "copy": ("goldsmith.cli.copy", "Copy an image from anywhere to anywhere."),
+    "serve": ("goldsmith.cli.serve", "Serve the local store over HTTP, read only."),
     "component": ("goldsmith.cli.component", "Validate or run component documents."),
 }
 """Every verb: the module whose ``command`` it is, and its line in the help. Modules are imported when they are used."""

@@ -1,0 +1,187 @@
+"""A tar archive as a tree: of a root, or an OCI archive whose layers are put over each other."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+
+from goldsmith.disk.adopt.contents import Contents, contents_of, digest_of
+from goldsmith.disk.adopt.growing import Growing
+from goldsmith.disk.adopt.unpack import packing, unpack
+from goldsmith.disk.read.area import Area, malformed, refused
+from goldsmith.disk.read.limits import Tally
+from goldsmith.disk.read.node import Body, Piece
+from goldsmith.disk.read.tar import Member, members
+from goldsmith.errors import InputError
+from goldsmith.model import oci
+from goldsmith.model.oci import Descriptor
+
+LARGEST_JSON = 4 << 20
+MOST_LAYERS = 500
+MARKER, INDEX = "oci-layout", "index.json"
+DEPTH = 4
+"""How deep an index may lie in an index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What an archive held."""
+
+    format: str
+    """``oci-archive`` or ``tar``."""
+    contents: Contents
+    left_out: tuple[str, ...]
+    """Device nodes that are no part of the tree."""
+
+
+def read_archive(path: Path, room: Path, stack: ExitStack, *, jobs: int) -> Archive:
+    """Read an unpacked tar archive.
+
+    Args:
+        path: the archive.
+        room: where layers are unpacked.
+        stack: closes what must stay open as long as the contents are of use.
+        jobs: how many threads hash.
+
+    Raises:
+        InputError: the archive is damaged or hostile, or holds what is not read.
+    """
+    area = _open(path, stack)
+    tally = Tally(held=area.size)
+    tree = Growing(tally)
+    blobs = {member.name.removeprefix("./"): member for member in _first(area)}
+    if MARKER in blobs and INDEX in blobs:
+        kind = "oci-archive"
+        archive = OciArchive(area, blobs)
+        for layer in archive.layers():
+            unpacked = _layer(archive, layer, room, stack)
+            tally.held += unpacked.size
+            tree.add_layer(members(unpacked), unpacked.descriptor, layered=True)
+    elif "manifest.json" in blobs:
+        raise refused(
+            "it is an archive of the old docker format",
+            "save it as an OCI archive: podman save --format oci-archive, or skopeo copy",
+        )
+    elif len(blobs) == 1 and next(iter(blobs)).endswith(".raw"):
+        raise refused("it is an archive of a disk", "unpack it, and import the disk in it")
+    else:
+        kind = "tar"
+        tree.add_layer(members(area), area.descriptor, layered=False)
+    if not tree.nodes:
+        raise malformed("the archive holds no files")
+    contents = contents_of(tree.nodes.values(), jobs=jobs)
+    return Archive(kind, contents, tuple(tree.left_out))
+
+
+def _open(path: Path, stack: ExitStack) -> Area:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    stack.callback(os.close, descriptor)
+    return Area(descriptor, 0, os.fstat(descriptor).st_size)
+
+
+def _first(area: Area) -> Iterator[Member]:
+    """The members among which an OCI layout shows: all if it is one, else the first few."""
+    known: set[str] = set()
+    for number, member in enumerate(members(area)):
+        name = member.name.removeprefix("./")
+        known.add(name)
+        if number > 64 and not known & {MARKER, INDEX} and not name.startswith("blobs/"):  # noqa: PLR2004 - enough
+            return
+        yield member
+
+
+def _layer(archive: "OciArchive", layer: Descriptor, room: Path, stack: ExitStack) -> Area:
+    """A layer as a plain tar archive."""
+    body = archive.blob(layer)
+    if not packing(body.read(0, 6)):
+        member = body.pieces[0]
+        return Area(body.descriptor, member.place, member.length)
+    output = room / f"layer-{layer.digest[-16:]}"
+    unpack(BufferedReader(body.raw(), 1 << 20), body.size, output)
+    return _open(output, stack)
+
+
+@dataclass(frozen=True, slots=True)
+class OciArchive:
+    """The objects of an OCI archive, verified when they are read."""
+
+    area: Area
+    members: Mapping[str, Member]
+
+    def layers(self) -> tuple[Descriptor, ...]:
+        """The layers of the image in it, lowest first.
+
+        Raises:
+            InputError: there is none, there are several, or an object is not what its name says.
+        """
+        manifest = self._manifest(oci_children(self._json(INDEX)), DEPTH)
+        _, *layers = oci_children(self._object(manifest))
+        if not layers or len(layers) > MOST_LAYERS:
+            raise malformed(f"the image in the archive has {len(layers)} layers")
+        if any("tar" not in layer.media_type for layer in layers):
+            raise refused(
+                f"the archive holds an artifact of {layers[0].media_type}, no container image",
+                "name an archive that podman save --format oci-archive or skopeo copy has made",
+            )
+        return tuple(layers)
+
+    def _manifest(self, items: tuple[Descriptor, ...], depth: int) -> Descriptor:
+        images = [item for item in items if item.artifact_type != oci.DISK]
+        if len(images) > 1:
+            ours = [item for item in images if item.platform in {("linux", "amd64"), None}]
+            images = ours[:1] if ours and ours[0].platform else images
+        if len(images) != 1 or not depth:
+            raise refused(
+                f"the archive holds {len(images)} images",
+                "copy the one you want into an archive: skopeo copy",
+            )
+        if images[0].media_type == oci.INDEX:
+            return self._manifest(oci_children(self._object(images[0])), depth - 1)
+        return images[0]
+
+    def blob(self, item: Descriptor) -> Body:
+        """The bytes of an object, verified."""
+        name = f"blobs/{item.digest.replace(':', '/')}"
+        member = self.members.get(name)
+        if member is None or member.kind != "file" or not oci.DIGEST.fullmatch(item.digest):
+            raise malformed(f"the archive does not hold the object {item.digest:.100}")
+        pieces = (Piece(0, member.place, member.size),) if member.size else ()
+        body = Body(self.area.descriptor, member.size, pieces)
+        if f"sha256:{digest_of(body)}" != item.digest:
+            raise malformed(f"the object {item.digest} in the archive is not what its name says")
+        return body
+
+    def _object(self, item: Descriptor) -> Mapping[str, object]:
+        body = self.blob(item)
+        return _parsed(body.read(0, LARGEST_JSON + 1), item.digest)
+
+    def _json(self, name: str) -> Mapping[str, object]:
+        member = self.members[name]
+        return _parsed(self.area.read(member.place, min(member.size, LARGEST_JSON + 1)), name)
+
+
+def _parsed(data: bytes, name: str) -> Mapping[str, object]:
+    try:
+        value = json.loads(data if len(data) <= LARGEST_JSON else b"")
+    except (ValueError, RecursionError) as error:
+        raise malformed(f"the archive's {name} is no JSON") from error
+    if not isinstance(value, dict):
+        raise malformed(f"the archive's {name} is no JSON object")
+    return value
+
+
+def oci_children(value: Mapping[str, object]) -> tuple[Descriptor, ...]:
+    """What a manifest or an index names.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        return oci.children(value)
+    except ValueError as error:
+        raise InputError(
+            f"the archive's manifest is damaged: {error}", hint="save the image again"
+        ) from error
