@@ -11,6 +11,7 @@ from goldsmith.builder.customize.accounts import clamp_password_days
 from goldsmith.builder.debs import Unpacked
 from goldsmith.builder.execute import Action
 from goldsmith.builder.layers import Growth, Layer
+from goldsmith.builder.meeting import separate
 from goldsmith.builder.workshop import Workshop, tend_failure
 from goldsmith.effects.overlay import overlaid
 from goldsmith.effects.root import Root
@@ -99,9 +100,11 @@ def configure(shop: Workshop, packages: Sequence[Unpacked]) -> Action:
         late = [unpacked for unpacked in packages if unpacked.sha256 in refused]
         with grow(shop, key, below) as growth:
             with Root(growth.tree) as tree:
-                install.restore_directories(tree, below)
-                install.write_database(tree, placed)
                 scratch = shop.scratch(key)
+                install.restore_directories(tree, below)
+                placed, met = separate(tree, placed, below, scratch)
+                late = [*late, *met]
+                install.write_database(tree, placed)
                 wished = install.configure(
                     tree,
                     Sandbox(root=growth.tree, environment=times(shop)),

@@ -29,14 +29,22 @@ def copy_out(source: Root, tree: Root, wanted: CopyFrom) -> None:
         )
     destination = wanted.destination or wanted.source
     tree.mkdir(str(PurePosixPath(destination).parent), parents=True)
-    _copy(source, tree, wanted.source, destination, wanted)
-    for path, _ in (
-        list(source.walk(wanted.source)) if stat.S_ISDIR(source.lstat(wanted.source).st_mode) else []
-    ):
-        _copy(source, tree, path, destination + path.removeprefix(wanted.source), wanted)
+    inside = source.walk(wanted.source) if stat.S_ISDIR(source.lstat(wanted.source).st_mode) else []
+    for path in [wanted.source, *(path for path, _ in inside)]:
+        if not copy_one(source, tree, path, destination + path.removeprefix(wanted.source)):
+            raise InputError(
+                f"{path!r} of the stage {wanted.stage!r} is neither a file, a directory nor a link",
+                hint="copy the files around it one by one",
+                where=wanted.where,
+            )
 
 
-def _copy(source: Root, tree: Root, old: str, new: str, wanted: CopyFrom) -> None:
+def copy_one(source: Root, tree: Root, old: str, new: str) -> bool:
+    """Copy one path of a tree to another: content, mode, owner and link; of a directory nothing that is in it.
+
+    Returns:
+        Whether it is of a kind that can be copied.
+    """
     facts = source.lstat(old)
     if stat.S_ISDIR(facts.st_mode):
         tree.mkdir(new, mode=stat.S_IMODE(facts.st_mode), uid=facts.st_uid, gid=facts.st_gid)
@@ -51,8 +59,5 @@ def _copy(source: Root, tree: Root, old: str, new: str, wanted: CopyFrom) -> Non
                 if name == "security.capability":
                     os.setxattr(after, name, os.getxattr(before, name))
     else:
-        raise InputError(
-            f"{old!r} of the stage {wanted.stage!r} is neither a file, a directory nor a link",
-            hint="copy the files around it one by one",
-            where=wanted.where,
-        )
+        return False
+    return True

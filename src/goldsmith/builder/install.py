@@ -19,6 +19,7 @@ from goldsmith.builder.layers import Layer
 from goldsmith.builder.merge import ALIASES, Merge, make_aliases, make_tree, plan_merge, real_path
 from goldsmith.effects.root import Root
 from goldsmith.effects.sandbox import Bind, Sandbox
+from goldsmith.errors import StepFailed
 from goldsmith.model.package import Entry, Package
 from goldsmith.model.tree import Changes, TreeEntry
 
@@ -26,6 +27,10 @@ ADMIN = "/var/lib/dpkg"
 SKIPPED_CONTROL = frozenset({"control", "conffiles.dpkg-new", "list"})
 """Members of a control archive that dpkg does not keep; the list of files is its own."""
 ALWAYS_LINKED = ("bin", "sbin", "lib", "lib64")
+SETTLED = frozenset({"installed", "config-files", "not-installed"})
+"""The states of packages with which dpkg has nothing to do any more."""
+SHOWN = 8
+"""How many packages a message names."""
 ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",
     "DEBCONF_NONINTERACTIVE_SEEN": "true",
@@ -53,7 +58,7 @@ done </run/goldsmith/preinst
 unset DPKG_ADMINDIR DPKG_ROOT DPKG_RUNNING_VERSION DPKG_MAINTSCRIPT_NAME DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT
 unset DPKG_MAINTSCRIPT_PACKAGE DPKG_MAINTSCRIPT_ARCH
 if [ -s /run/goldsmith/unpack ]; then
-  xargs -a /run/goldsmith/first dpkg --force-unsafe-io --force-confold --configure
+  xargs -r -a /run/goldsmith/first dpkg --force-unsafe-io --force-confold --configure
   xargs -a /run/goldsmith/unpack dpkg --force-unsafe-io --force-confold --unpack
 fi
 exec dpkg --force-unsafe-io --force-confold --configure --pending
@@ -303,7 +308,7 @@ def configure(
         Whether a package asked for a new initramfs.
 
     Raises:
-        StepFailed: a script failed; the log says which.
+        StepFailed: a script failed, and the log says which; or packages are left half-installed.
     """
     scripts = [p for p in dpkg.pre_dependency_order(u.package for u in placed) if "preinst" in p.scripts]
     lines = "".join(f"{p.name} {p.fields['Architecture']} {p.info_name}\n" for p in scripts)
@@ -330,6 +335,7 @@ def configure(
     inside.run(["/bin/sh", "-c", DRIVER], log=log, hint=hint)
     catch_up(inside, scratch, TOOLS, log=log)
     tree.remove("/usr/sbin/policy-rc.d")
+    need_installed(tree, log=log)
     return asked(scratch, INITRAMFS)
 
 
@@ -357,9 +363,19 @@ def dependents(placed: Sequence[Package], refused: Sequence[Package]) -> set[str
     return waiting
 
 
-def installed_notes(tree: Root) -> str:
-    """The packages of a tree that are not properly installed, as ``name status`` lines; empty when all is well."""
+def need_installed(tree: Root, *, log: Path) -> None:
+    """Check that dpkg has finished with every package.
+
+    Raises:
+        StepFailed: some are left half-way, though dpkg did not fail; they are named.
+    """
     stanzas = dpkg.parse_stanzas(tree.read_text(f"{ADMIN}/status"))
-    return "".join(
-        f"{s['Package']} {s['Status']}\n" for s in stanzas if s["Status"] != "install ok installed"
-    )
+    states = {fields["Package"]: fields["Status"].split()[-1] for fields in stanzas}
+    left = [f"{name} ({state})" for name, state in states.items() if state not in SETTLED]
+    if left:
+        more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+        raise StepFailed(
+            f"dpkg has left packages half-installed: {', '.join(left[:SHOWN])}{more}",
+            hint="the log has what their scripts printed; leave the package out, or report it to its maintainers",
+            log=str(log),
+        )

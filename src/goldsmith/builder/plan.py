@@ -16,7 +16,7 @@ from goldsmith.model.recipe import ComponentUse, Recipe
 
 VERSIONS = {
     "place": 2,
-    "configure": 4,
+    "configure": 5,
     "initramfs": 1,
     "copy": 1,
     "accounts": 2,
