@@ -4,7 +4,12 @@ import json
 
 import click
 
+from goldsmith.builder.seal.certificate import from_json
+from goldsmith.builder.seal.kept import need_certificate
 from goldsmith.builder.seal.table import OPERATIONS
+from goldsmith.model.seal import SealCertificate
+from goldsmith.store.home import find_home
+from goldsmith.store.images import find, layout_of
 
 
 @click.group("seal", short_help="List what sealing removes; show an image's seal certificate.")
@@ -35,3 +40,32 @@ def list_operations(*, as_json: bool) -> None:
     width = max(len(operation.name) for operation in OPERATIONS)
     for operation in OPERATIONS:
         print(f"{operation.name:<{width}}  {operation.summary}")
+
+
+@command.command("show")
+@click.argument("ref")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the certificate as it is kept.")
+def show(ref: str, *, as_json: bool) -> None:
+    """Print the seal certificate of REF: what was found and removed, the proof of absence, and exceptions."""
+    home = find_home()
+    layout, image = layout_of(home), find(home, ref)
+    document = need_certificate(layout, image)
+    print(json.dumps(document, indent=2) if as_json else in_words(image.reference, from_json(document)))
+
+
+def in_words(reference: str, certificate: SealCertificate) -> str:
+    """The certificate for people: only operations that had something to do."""
+    removed = sum(len(row.removed) for row in certificate.operations)
+    proof = "a second look found nothing" if certificate.absent else "A SECOND LOOK FOUND TRACES"
+    lines = [
+        f"{reference}: {len(certificate.operations)} operations, {removed} traces removed, {proof}",
+        *(f"  {name:<12} {value}" for name, value in sorted(certificate.image.items())),
+    ]
+    for row in certificate.operations:
+        lines += [f"  {row.operation:<22} removed   {path}" for path in row.removed]
+        lines += [f"  {row.operation:<22} declared  {path}" for path in row.declared]
+        lines += [f"  {row.operation:<22} LEFT      {path}" for path in row.left]
+    for item in certificate.exceptions:
+        why = "the recipe keeps it" if item.reason == "recipe" else "off unless asked for"
+        lines += [f"  {item.operation:<22} kept      {path} ({why})" for path in item.paths or ("nothing",)]
+    return "\n".join(lines)

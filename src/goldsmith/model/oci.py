@@ -97,8 +97,9 @@ def manifest(
     *,
     artifact_type: str = "",
     annotations: Mapping[str, str] | None = None,
+    subject: Descriptor | None = None,
 ) -> bytes:
-    """The bytes of a manifest."""
+    """The bytes of a manifest; with a ``subject`` it says something about that object."""
     value: dict[str, object] = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -109,6 +110,8 @@ def manifest(
         value["artifactType"] = artifact_type
     if annotations:
         value["annotations"] = dict(annotations)
+    if subject:
+        value["subject"] = Descriptor(subject.media_type, subject.digest, subject.size).as_json()
     return canonical(value)
 
 
