@@ -12,6 +12,7 @@ from goldsmith.builder.keep import describe, digests_of, facts_of, keep_disk, ke
 from goldsmith.builder.outputs import Artifact, Wanted, drafted_outputs, place_outputs
 from goldsmith.builder.planned import Planned, known_build
 from goldsmith.builder.refresh import adopt, discard
+from goldsmith.builder.seal.kept import keep_certificate
 from goldsmith.builder.space import need_space_for
 from goldsmith.builder.supplies import Supplies, all_packages
 from goldsmith.builder.work import Material, bind
@@ -153,6 +154,7 @@ def finish_image(
                 facts = facts_of(recipe, tree, digests, epoch=epoch)
                 built = how_built(planned, ran, facts.digest, before)
                 image = keep_image(layout, facts, tree, packed, made, digests.plain, built)
+                keep_certificate(layout, image, ran[-1].layer.notes["seal"])
                 artifacts = place_outputs(shop.home, image, drafts.result())
             keep_disk(shop.home, made, facts.disk_digest)
     seconds = clock.monotonic() - start

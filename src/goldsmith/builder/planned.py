@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from goldsmith.builder.inputs import Inputs
 from goldsmith.builder.plan import plan_build
+from goldsmith.builder.seal.kept import kept_document
 from goldsmith.errors import InputError
 from goldsmith.model.canonical import digest, plain
 from goldsmith.model.lock import Lock
@@ -66,8 +67,8 @@ def known_build(home: Home, planned: Planned) -> StoredImage | None:
 
 
 def stored(home: Home, planned: Planned) -> StoredImage | None:
-    """The image of this very build, if it is in the store."""
-    image = known_build(home, planned)
-    if image is None or not whole(layout_of(home), image.index):
+    """The image of this very build, if it is in the store with its certificate."""
+    image, layout = known_build(home, planned), layout_of(home)
+    if image is None or not whole(layout, image.index) or not kept_document(layout, image):
         return None
     return make_newest(home, image)
