@@ -75,7 +75,11 @@ def secrets(chunks: Iterable[Chunk], find: Detector, *, jobs: int) -> Iterator[L
                 chunk.partition,
             )
             # What begins in the bytes that two chunks share may be found in both, cut off in the first.
-            same = last is not None and (leak.path, leak.where, leak.kind) == (last.path, last.where, last.kind)
+            same = last is not None and (leak.path, leak.where, leak.kind) == (
+                last.path,
+                last.where,
+                last.kind,
+            )
             if same and last is not None and leak.offset < last.offset + length:
                 continue
             yield leak

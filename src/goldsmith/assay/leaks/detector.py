@@ -37,9 +37,7 @@ def detector(cache: Path) -> Detector:
 
     def find(data: bytes) -> list[Secret]:
         return [
-            Secret(
-                kind_of(hit.rule_id), hit.location["start_offset"], hit.location["end_offset"], hit.secret
-            )
+            Secret(kind_of(hit.rule_id), hit.location["start_offset"], hit.location["end_offset"], hit.secret)
             for hit in scanner.scan(data.translate(NEWLINE))
             if hit.visible
         ]

@@ -1,0 +1,122 @@
+"""A disk that others have made as a subject: its file systems are read without mounting, and every other byte as it lies."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from goldsmith.assay.leaks.chunks import Chunk
+from goldsmith.assay.leaks.disks import PIECE, ZERO, Loose, data_ranges, loose, outside
+from goldsmith.assay.leaks.listed import ListedTree
+from goldsmith.assay.leaks.subject import Subject
+from goldsmith.disk.read.area import HINT, Area
+from goldsmith.disk.read.containers import raw_of
+from goldsmith.disk.read.kinds import kind_of
+from goldsmith.disk.read.node import Body, Node
+from goldsmith.disk.read.system import System, read_system
+from goldsmith.disk.read.tables import partitions
+from goldsmith.effects.claims import claimed
+from goldsmith.errors import InputError, Place
+from goldsmith.model.leak import Where
+from goldsmith.model.tree import TreeEntry
+from goldsmith.store.home import Home
+
+File = tuple[str, Body, str]
+"""A file's path, its bytes, and the partition it is in where that is not the system's."""
+
+
+@contextmanager
+def foreign_subject(path: Path, home: Home) -> Iterator[Subject]:
+    """A disk in any format that is known.
+
+    Raises:
+        InputError: the file is damaged, cut off, or no disk.
+        NoSpace: the raw disk does not fit into the data directory.
+        MissingTool: there is no qemu-img.
+    """
+    try:
+        with claimed(home / "work") as room:
+            raw = raw_of(path, room, home)
+            with raw.path.open("rb", buffering=0) as stream:
+                yield _subject(stream.fileno())
+    except InputError as error:
+        error.where = error.where or Place(str(path))
+        raise
+
+
+def _subject(descriptor: int) -> Subject:
+    facts = os.fstat(descriptor)
+    rest = loose(descriptor, facts.st_size)
+    system = _system(Area(descriptor, 0, facts.st_size), facts.st_blocks * 512, rest.notes)
+    nodes = system.nodes if system else {}
+    files = list(_files(system)) if system else []
+    data = data_ranges(descriptor, facts.st_size)
+    ranges = outside(data, (place for _, body, _ in files for place in _places(body)))
+    entries = {path: _entry(node) for path, node in nodes.items()}
+    tree = ListedTree(entries, lambda path: _read(nodes, path))
+    return Subject(tree, _chunks(files, rest, ranges), notes=rest.notes, remains=rest.remains)
+
+
+def _system(disk: Area, held: int, notes: list[str]) -> System | None:
+    """The system on a disk; None, and a note, where it lies on what cannot be read."""
+    try:
+        return read_system(disk, held=held)
+    except InputError as error:
+        _, parts = partitions(disk)
+        kinds = {kind_of(disk.part(part.start, part.size)) for part in parts}
+        if error.hint == HINT or not kinds - {""}:
+            raise
+        notes.append(f"no file was looked at by its name, only the disk as it lies: {error.message}")
+        return None
+
+
+def _files(system: System) -> Iterator[File]:
+    """Every file once, in the order in which they lie on the disk."""
+    listed = [(node, "") for node in system.nodes.values()]
+    grafted = {system.root.part.number, *(number for _, number in system.mounted)}
+    listed += [
+        (node, f"partition {other.part.number}")
+        for other in system.file_systems
+        if other.part.number not in grafted
+        for node in other.nodes.values()
+    ]
+    seen: set[str] = set()
+    found: list[File] = []
+    for node, partition in listed:
+        if node.body is None or (node.link and node.link in seen):
+            continue
+        seen.add(node.link)
+        found.append((node.path, node.body, partition))
+    return iter(sorted(found, key=lambda file: file[1].pieces[0].place if file[1].pieces else 0))
+
+
+def _places(body: Body) -> Iterator[tuple[int, int]]:
+    """Where on the disk a file's bytes lie; what lies behind its end in its last block is not the file's."""
+    for piece in body.pieces:
+        length = min(piece.length, body.size - piece.at)
+        if length > 0:
+            yield piece.place, length
+
+
+def _chunks(files: Iterable[File], rest: Loose, ranges: Iterable[tuple[int, int]]) -> Iterator[Chunk]:
+    for path, body, partition in files:
+        if body.inline is not None:
+            yield Chunk(Where.FILE, path, 0, body.inline[: body.size], partition)
+        for piece in body.pieces:
+            for at in range(piece.at, min(piece.at + piece.length, body.size), PIECE):
+                data = body.read(at, min(PIECE, piece.at + piece.length - at))
+                if data != ZERO[: len(data)]:
+                    yield Chunk(Where.FILE, path, at, data, partition)
+    yield from rest.chunks(ranges)
+
+
+def _read(nodes: Mapping[str, Node], path: str) -> bytes:
+    body = nodes[path].body
+    return body.read(0, body.size) if body is not None else b""
+
+
+def _entry(node: Node) -> TreeEntry:
+    size = node.body.size if node.body is not None else 0
+    return TreeEntry(
+        node.path, node.kind, node.mode, node.uid, node.gid, node.mtime, size, "", node.target, node.xattrs
+    )
