@@ -18,6 +18,7 @@ PACKAGE_OF = {
     "apt-get": "apt",
     "apt-cache": "apt",
     "dpkg-deb": "dpkg",
+    "debugfs": "e2fsprogs",
     "dpkg": "dpkg",
     "newuidmap": "uidmap",
     "newgidmap": "uidmap",

@@ -1,7 +1,8 @@
 """The way into a guest: a small script that reports from inside, how it gets there, and how its report is read.
 
 The script is handed over from outside at every boot and never stored in an image. Two ways lead in, and both are
-offered, since which one the image understands is not known beforehand; the second stands back for the first.
+offered, since which one the image understands is not known beforehand; the second stands back for the first. A third,
+for images with an older systemd, stands in ``planted.py``.
 
 1. systemd credentials in the firmware's SMBIOS tables. From version 256 on, ``systemd.extra-unit.*`` adds a unit and
    ``systemd.unit-dropin.*`` a drop-in that wants it (systemd.system-credentials(7)): works without cloud-init, network
@@ -26,7 +27,7 @@ UNIT = "goldsmith-report.service"
 SEEDED = "/run/goldsmith-report.sh"
 # Wanted by sysinit.target without any order, so that it runs before the first thing that can hang, and not isolated
 # away by emergency.target.
-UNIT_TEXT = f"""\
+UNIT_TEXT = """\
 [Unit]
 Description=Report the state of the boot to goldsmith
 DefaultDependencies=no
@@ -34,7 +35,7 @@ IgnoreOnIsolate=yes
 
 [Service]
 Type=exec
-ExecStart=/bin/sh /run/credentials/@system/{CREDENTIAL}
+ExecStart=/bin/sh {script}
 """
 DROP_IN = f"[Unit]\nWants={UNIT}\n"
 
@@ -54,13 +55,30 @@ class Agent:
         return f"nonce={self.nonce}\npatience={self.patience}\n{SCRIPT.read_text()}"
 
 
+def unit_text(script: str) -> str:
+    """The unit that runs the script at this path of the guest."""
+    return UNIT_TEXT.format(script=script)
+
+
 def credentials(agent: Agent) -> tuple[Credential, ...]:
     """The first way: what the firmware tables carry."""
     return (
         Credential(CREDENTIAL, agent.script.encode()),
-        Credential(f"systemd.extra-unit.{UNIT}", UNIT_TEXT.encode()),
+        Credential(
+            f"systemd.extra-unit.{UNIT}", unit_text(f"/run/credentials/@system/{CREDENTIAL}").encode()
+        ),
         Credential("systemd.unit-dropin.sysinit.target", DROP_IN.encode()),
     )
+
+
+def boot_command(agent: Agent) -> list[str]:
+    """The script as a command of cloud-init's ``bootcmd``."""
+    start = (
+        f"systemctl --quiet is-active {UNIT} && exit 0; "
+        f"printf '%s' \"$0\" >{SEEDED} && "
+        f"systemd-run --quiet --no-block --unit={UNIT} --property=DefaultDependencies=no /bin/sh {SEEDED}"
+    )
+    return ["/bin/sh", "-c", start, agent.script]
 
 
 def seed_files(agent: Agent) -> Mapping[str, bytes]:
@@ -69,12 +87,7 @@ def seed_files(agent: Agent) -> Mapping[str, bytes]:
     The script is started beside cloud-init, not by it: it waits for the end of the boot, of which cloud-init is a part.
     JSON is YAML, so the user data needs no quoting of its own.
     """
-    start = (
-        f"systemctl --quiet is-active {UNIT} && exit 0; "
-        f"printf '%s' \"$0\" >{SEEDED} && "
-        f"systemd-run --quiet --no-block --unit={UNIT} --property=DefaultDependencies=no /bin/sh {SEEDED}"
-    )
-    user_data = {"bootcmd": [["/bin/sh", "-c", start, agent.script]]}
+    user_data = {"bootcmd": [boot_command(agent)]}
     return {
         "meta-data": f"instance-id: goldsmith-{agent.nonce}\n".encode(),
         "user-data": f"#cloud-config\n{json.dumps(user_data, indent=1)}\n".encode(),

@@ -16,6 +16,7 @@ from goldsmith.machine.fat import image
 from goldsmith.machine.firmware import place_uefi
 from goldsmith.machine.launch import MACHINES, Machine, launched
 from goldsmith.machine.overlay import make_overlay
+from goldsmith.machine.planted import with_agent
 from goldsmith.machine.probe import accelerator as find_accelerator
 from goldsmith.machine.verdict import ended, in_trouble, judge, silent
 from goldsmith.machine.watch import Trouble, find_trouble, readable
@@ -103,7 +104,7 @@ def check(
             if keep:
                 note(f"the machine's directory is kept: {directory}")
             spec = MachineSpec(
-                disk=make_overlay(disk, directory),
+                disk=make_overlay(with_agent(disk, directory, agent), directory),
                 accelerator=chosen,
                 uefi=place_uefi(directory) if firmware is Firmware.UEFI else None,
                 memory=memory,

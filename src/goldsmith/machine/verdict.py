@@ -86,7 +86,8 @@ def silent(words: Sequence[str], lines: Sequence[str], timeout: float) -> CheckF
     if any("login:" in line for line in lines[-CONTEXT_LINES:]):
         return CheckFailed(
             f"the machine shows a login prompt, but nothing inside reported within {timeout:g} s{shown}",
-            hint="the report needs systemd 256 or newer, or cloud-init with the NoCloud datasource in the image",
+            hint="the report needs systemd 256 or newer, an older one on an ext4 root, or cloud-init with the NoCloud "
+            "datasource in the image",
         )
     if not any(lines):
         return CheckFailed(
