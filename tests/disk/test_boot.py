@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.disk.sources import need_of, source_of
 
 from goldsmith.disk.boot_parts import make_boot_parts
 from goldsmith.disk.bootloader import boot_files
 from goldsmith.disk.layout import plan_layout
 from goldsmith.disk.make import make_disk
-from goldsmith.disk.need import measure
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.process import run
 from goldsmith.model.disk import MIB
@@ -112,13 +112,15 @@ def disk_of(tools: Tools, room: Path, make: Callable[[Path], None], spec: DiskSp
     tree = room / "tree"
     (tree / "boot/grub").mkdir(parents=True)
     make(tree)
-    layout = plan_layout(spec, name="web", architecture="amd64", need=measure(tree))
+    layout = plan_layout(spec, name="web", architecture="amd64", need=need_of(tree))
     for path, data in boot_files(layout, append=append).items():
         (tree / path.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
         (tree / path.lstrip("/")).write_bytes(data)
-    parts = make_boot_parts(layout, append=append, tools=tools, epoch=EPOCH, directory=room, tree=tree)
+    parts = make_boot_parts(
+        layout, append=append, tools=tools, epoch=EPOCH, directory=room, source=source_of(tree)
+    )
     disk = room / "disk.raw"
-    make_disk(tree, layout, tools=tools, epoch=EPOCH, output=disk, parts=parts)
+    make_disk(source_of(tree), layout, tools=tools, epoch=EPOCH, output=disk, parts=parts)
     return disk
 
 

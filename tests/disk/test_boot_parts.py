@@ -3,6 +3,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from tests.disk.sources import source_of
 
 from goldsmith.disk.bios import BLOCKLIST, make_core, patch_boot, patch_core
 from goldsmith.disk.boot_parts import make_boot_parts
@@ -109,7 +110,9 @@ def test_the_esp_passes_its_checker(tools: Tools, room: Path) -> None:
 
 def test_no_esp_for_bios_alone_and_no_core_for_uefi_alone(tools: Tools, room: Path) -> None:
     bios, uefi = (
-        make_boot_parts(layout_of(boot=boot), append="", tools=tools, epoch=EPOCH, directory=room, tree=room)
+        make_boot_parts(
+            layout_of(boot=boot), append="", tools=tools, epoch=EPOCH, directory=room, source=source_of(room)
+        )
         for boot in ("bios", "uefi")
     )
     assert bios.esp is None
@@ -127,7 +130,12 @@ def test_an_erofs_disks_kernel_lies_on_the_esp_with_the_whole_menu(tools: Tools,
     # An absolute link means the tree's own root, never the host's.
     (tree / "initrd.img").symlink_to("/boot/initrd.img-6")
     parts = make_boot_parts(
-        layout_of("erofs"), append="panic=30", tools=tools, epoch=EPOCH, directory=room, tree=tree
+        layout_of("erofs"),
+        append="panic=30",
+        tools=tools,
+        epoch=EPOCH,
+        directory=room,
+        source=source_of(tree),
     )
     assert parts.esp is not None
     files = listing(tools, parts.esp)
@@ -138,7 +146,9 @@ def test_an_erofs_disks_kernel_lies_on_the_esp_with_the_whole_menu(tools: Tools,
 
 def test_an_erofs_tree_without_a_kernel_is_refused(tools: Tools, room: Path) -> None:
     with pytest.raises(StepFailed) as caught:
-        make_boot_parts(layout_of("erofs"), append="", tools=tools, epoch=EPOCH, directory=room, tree=room)
+        make_boot_parts(
+            layout_of("erofs"), append="", tools=tools, epoch=EPOCH, directory=room, source=source_of(room)
+        )
     assert caught.value.message == "the tree has no '/vmlinuz', so there is nothing to boot"
     assert "linux-image-cloud-amd64" in caught.value.hint
 
@@ -176,7 +186,9 @@ def test_one_set_of_parts_serves_all_versions_of_an_ext4_image(tools: Tools, roo
     for size, append in ((1, "quiet"), (9, "debug")):
         spec = DiskSpec(size=size << 30)
         layout = plan_layout(spec, name="web", architecture="amd64", need=TreeNeed(9, 9))
-        parts = make_boot_parts(layout, append=append, tools=tools, epoch=EPOCH, directory=room, tree=room)
+        parts = make_boot_parts(
+            layout, append=append, tools=tools, epoch=EPOCH, directory=room, source=source_of(room)
+        )
         assert parts.esp is not None
         found.append((parts.code, parts.core, disk_digest(parts.esp)))
     assert found[0] == found[1]

@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
+from tests.disk.sources import need_of, source_of
 
 from goldsmith.disk.digest import disk_digest
 from goldsmith.disk.erofs import make_erofs
 from goldsmith.disk.layout import plan_layout
 from goldsmith.disk.make import make_empty
-from goldsmith.disk.need import measure
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.sandbox import Bind
 from goldsmith.errors import StepFailed
@@ -22,19 +22,19 @@ def layout_for(need: TreeNeed) -> Layout:
 
 def made(tree: Path, layout: Layout, tools: Tools, output: Path) -> str:
     make_empty(output, layout.size)
-    make_erofs(tree, layout, tools=tools, epoch=EPOCH, output=output)
+    make_erofs(source_of(tree), layout, tools=tools, epoch=EPOCH, output=output)
     return disk_digest(output)
 
 
 def test_equal_trees_give_equal_bytes_whatever_the_host_does(
     tools: Tools, late_tools: Tools, tree: Path, other_tree: Path, room: Path
 ) -> None:
-    layout = layout_for(measure(tree))
+    layout = layout_for(need_of(tree))
     assert made(tree, layout, tools, room / "first") == made(other_tree, layout, late_tools, room / "second")
 
 
 def test_the_checker_reads_it_all(tools: Tools, tree: Path, room: Path) -> None:
-    layout = layout_for(measure(tree))
+    layout = layout_for(need_of(tree))
     made(tree, layout, tools, room / "disk")
     binds = (Bind(room / "disk", "/run/disk"),)
     tools.run(["fsck.erofs", f"--offset={layout.root.start}", "/run/disk"], binds=binds, epoch=0)
@@ -44,7 +44,7 @@ def test_the_checker_reads_it_all(tools: Tools, tree: Path, room: Path) -> None:
 
 
 def test_every_whole_block_of_a_file_is_a_block_of_the_disk(tools: Tools, tree: Path, room: Path) -> None:
-    layout = layout_for(measure(tree))
+    layout = layout_for(need_of(tree))
     made(tree, layout, tools, room / "disk")
     disk = (room / "disk").read_bytes()
     blocks = {disk[at : at + BLOCK] for at in range(0, len(disk), BLOCK)}

@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.disk.sources import need_of, source_of
 
 from goldsmith.disk.boot_parts import BootParts, make_boot_parts
 from goldsmith.disk.bootloader import boot_files
@@ -11,7 +12,6 @@ from goldsmith.disk.formats.table import find_format
 from goldsmith.disk.formats.write import write_file
 from goldsmith.disk.layout import plan_layout
 from goldsmith.disk.make import make_disk
-from goldsmith.disk.need import measure
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.process import run
 from goldsmith.model.disk import MIB, Layout, Role
@@ -22,7 +22,7 @@ EPOCH = 1_700_000_000
 
 def planned(tree: Path, root: str) -> Layout:
     spec = DiskSpec(root=root, headroom=MIB)
-    return plan_layout(spec, name="web", architecture="amd64", need=measure(tree))
+    return plan_layout(spec, name="web", architecture="amd64", need=need_of(tree))
 
 
 def bootable(tree: Path, copy: Path) -> Path:
@@ -40,8 +40,10 @@ def bootable(tree: Path, copy: Path) -> Path:
 
 def made(tree: Path, root: str, tools: Tools, room: Path) -> tuple[Layout, BootParts, Path]:
     layout = planned(tree, root)
-    parts = make_boot_parts(layout, append="quiet", tools=tools, epoch=EPOCH, directory=room, tree=tree)
-    make_disk(tree, layout, tools=tools, epoch=EPOCH, output=room / "disk.raw", parts=parts)
+    parts = make_boot_parts(
+        layout, append="quiet", tools=tools, epoch=EPOCH, directory=room, source=source_of(tree)
+    )
+    make_disk(source_of(tree), layout, tools=tools, epoch=EPOCH, output=room / "disk.raw", parts=parts)
     return layout, parts, room / "disk.raw"
 
 
@@ -86,7 +88,7 @@ def test_a_disk_that_is_there_is_replaced_as_a_whole(tools: Tools, tree: Path, r
     before = disk_digest(disk)
     shutil.copy(disk, room / "other")
     disk.write_bytes(b"\xff" * layout.size)
-    make_disk(tree, layout, tools=tools, epoch=EPOCH, output=disk, parts=parts)
+    make_disk(source_of(tree), layout, tools=tools, epoch=EPOCH, output=disk, parts=parts)
     assert disk_digest(disk) == before
 
 

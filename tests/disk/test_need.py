@@ -2,8 +2,9 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.disk.sources import need_of
 
-from goldsmith.disk.need import SPARSE_FROM, measure
+from goldsmith.disk.need import SPARSE_FROM
 from goldsmith.model.disk import TreeNeed
 
 
@@ -61,9 +62,4 @@ def attribute(root: Path) -> None:
 def test_a_tree_needs(tmp_path: Path, make: object, need: TreeNeed) -> None:
     assert callable(make)
     make(tmp_path)
-    assert measure(tmp_path) == need
-
-
-def test_a_missing_tree_is_an_error_with_its_path(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        measure(tmp_path / "nowhere")
+    assert need_of(tmp_path) == need

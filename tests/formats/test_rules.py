@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from uuid import UUID
 
+import google_crc32c
 import pytest
 
-from goldsmith.disk.formats.crc32c import crc32c
 from goldsmith.disk.formats.vhd import geometry
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -65,7 +65,7 @@ def vhd_facts(data: bytes) -> Facts:
 def vhdx_facts(data: bytes) -> Facts:
     def sound(at: int, size: int) -> bool:
         part = data[at : at + size]
-        return struct.unpack_from("<I", part, 4) == (crc32c(part[:4] + bytes(4) + part[8:]),)
+        return struct.unpack_from("<I", part, 4) == (google_crc32c.value(part[:4] + bytes(4) + part[8:]),)
 
     headers = [struct.unpack_from("<4sIQ16s16s16sHHIQ", data, at) for at in (64 * KIB, 128 * KIB)]
     table = data[192 * KIB : 256 * KIB]

@@ -205,9 +205,28 @@ def test_a_file_that_changed_meanwhile_is_told_and_nothing_is_kept(
     assert list(layout.blobs.all()) == []
 
 
-def test_a_device_is_refused_by_name(layout: Layout) -> None:
-    tree = tree_of({}, [TreeEntry("/dev/sda", "device", 0o600, 0, 0, 0)])
-    with pytest.raises(UsageError, match="'/dev/sda' is a device, which cannot be stored"):
+def test_devices_are_stored_as_tar_reads_them(layout: Layout) -> None:
+    devices = [
+        TreeEntry("/dev/null", "char", 0o666, 0, 0, 0, target="1:3"),
+        TreeEntry("/dev/nvme9n1", "block", 0o660, 0, 6, 0, target="259:300"),
+    ]
+    tree = stored(layout, tree_of({}, devices))
+    found = {
+        name: (m.type, m.devmajor, m.devminor, m.mode, m.gid)
+        for name, (m, _) in members(layout, tree).items()
+        if m.isdev()
+    }
+    assert found == {
+        "/dev/null": (tarfile.CHRTYPE, 1, 3, 0o666, 0),
+        "/dev/nvme9n1": (tarfile.BLKTYPE, 259, 300, 0o660, 6),
+    }
+    index = read_index(layout, tree.index.digest)
+    assert [index.entries[device.path] for device in devices] == devices
+
+
+def test_a_kind_that_is_not_known_is_refused_by_name(layout: Layout) -> None:
+    tree = tree_of({}, [TreeEntry("/run/door", "door", 0o600, 0, 0, 0)])
+    with pytest.raises(UsageError, match="'/run/door' is a door, which cannot be stored"):
         stored(layout, tree)
 
 

@@ -6,19 +6,20 @@ from pathlib import Path
 
 from goldsmith.builder.workshop import Workshop
 from goldsmith.disk.boot_parts import BootParts, make_boot_parts
+from goldsmith.disk.digest import disk_digest
+from goldsmith.disk.source import Source
 from goldsmith.disk.tools import Tools
-from goldsmith.effects.files import sha256_file
 from goldsmith.model.canonical import digest
 from goldsmith.model.disk import Layout, Role
 from goldsmith.model.recipe import Recipe
 
-VERSION = 1
+VERSION = 2
 """The version of the code that makes them; raise it when the same layout and tools give others."""
 SUMS = "sums.json"
 
 
 def kept_boot_parts(
-    shop: Workshop, layout: Layout, recipe: Recipe, *, tools: Tools, tools_digest: str, tree: Path
+    shop: Workshop, layout: Layout, recipe: Recipe, *, tools: Tools, tools_digest: str, source: Source
 ) -> BootParts:
     """The parts that start the disk, from the cache if they are there and sound; errors as ``make_boot_parts``."""
     append = recipe.customizations.kernel.append if recipe.customizations.kernel else ""
@@ -26,7 +27,7 @@ def kept_boot_parts(
     fresh.mkdir()
     if layout.filesystem != "ext4":  # they hold the tree's kernel
         return make_boot_parts(
-            layout, append=append, tools=tools, epoch=shop.epoch, directory=fresh, tree=tree
+            layout, append=append, tools=tools, epoch=shop.epoch, directory=fresh, source=source
         )
     facts = {
         "version": VERSION,
@@ -40,7 +41,9 @@ def kept_boot_parts(
     kept = shop.home / "cache/boot-parts" / digest(facts).removeprefix("sha256:")
     if is_sound(kept):
         return load(kept)
-    parts = make_boot_parts(layout, append=append, tools=tools, epoch=shop.epoch, directory=fresh, tree=tree)
+    parts = make_boot_parts(
+        layout, append=append, tools=tools, epoch=shop.epoch, directory=fresh, source=source
+    )
     (fresh / "code").write_bytes(parts.code)
     (fresh / "core").write_bytes(parts.core)
     if parts.esp is not None and parts.esp != fresh / "esp.img":
@@ -61,14 +64,14 @@ def is_sound(kept: Path) -> bool:
     """Whether kept parts are there, with the bytes that they were kept with."""
     try:
         sums = json.loads((kept / SUMS).read_bytes())
-        return all(sha256_file(kept / name) == sha256 for name, sha256 in sums.items())
+        return all(disk_digest(kept / name) == known for name, known in sums.items())
     except (OSError, ValueError):
         return False
 
 
 def keep(fresh: Path, kept: Path) -> None:
     """Move fresh parts to their place, with their digests; what is there is damaged, or another build's equal parts."""
-    sums = {path.name: sha256_file(path) for path in sorted(fresh.iterdir()) if path.is_file()}
+    sums = {path.name: disk_digest(path) for path in sorted(fresh.iterdir()) if path.is_file()}
     (fresh / SUMS).write_text(json.dumps(sums))
     kept.parent.mkdir(parents=True, exist_ok=True)
     if kept.exists() and not is_sound(kept):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from goldsmith.builder import layers
 from goldsmith.builder.execute import Listener, Ran, execute
-from goldsmith.builder.image import made_disk
+from goldsmith.builder.image import made_disk, mounted
 from goldsmith.builder.inputs import read_secrets
 from goldsmith.builder.keep import describe, digests_of, facts_of, keep_disk, keep_image, pack
 from goldsmith.builder.outputs import Artifact, Wanted, drafted_outputs, place_outputs
@@ -18,6 +18,7 @@ from goldsmith.builder.supplies import Supplies, all_packages
 from goldsmith.builder.work import Material, bind
 from goldsmith.builder.workshop import Aftermath, Workshop, workshop
 from goldsmith.disk import stored
+from goldsmith.disk.source import Source
 from goldsmith.effects import clock, namespace
 from goldsmith.effects.tmpfs import secret_files
 from goldsmith.effects.umask import ordinary_umask
@@ -148,7 +149,8 @@ def finish_image(
     before = known_build(shop.home, planned)
     with layout.used(), ThreadPoolExecutor(max_workers=THREADS) as pool:
         packed = pool.submit(pack, layout, tree, epoch=epoch, jobs=jobs)
-        with made_disk(shop, below, recipe, supplies.tools(), planned.lock.tools) as made:
+        source = Source(tree.entries, tree.open_file, lambda: mounted(shop, below))
+        with made_disk(shop, source, recipe, supplies.tools(), planned.lock.tools) as made:
             digests = digests_of(made, pool)
             with drafted_outputs(wanted, made.raw, digests, pool, jobs=jobs) as drafts:
                 facts = facts_of(recipe, tree, digests, epoch=epoch)

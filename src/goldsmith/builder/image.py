@@ -1,7 +1,7 @@
 """From the finished tree to its disk."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from goldsmith.builder.workshop import Workshop
 from goldsmith.disk.layout import JOURNAL, plan_layout
 from goldsmith.disk.make import make_disk
 from goldsmith.disk.need import measure
+from goldsmith.disk.runs import runs_of
+from goldsmith.disk.source import Piece, Source
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.files import free_bytes
 from goldsmith.effects.overlay import overlaid
@@ -46,7 +48,7 @@ def fold(below: Sequence[Layer]) -> dict[str, TreeEntry]:
 
 @contextmanager
 def made_disk(
-    shop: Workshop, below: Sequence[Layer], recipe: Recipe, tools: Tools, tools_digest: str
+    shop: Workshop, source: Source, recipe: Recipe, tools: Tools, tools_digest: str
 ) -> Iterator[Made]:
     """The disk of a finished tree, for as long as the block lasts.
 
@@ -55,19 +57,31 @@ def made_disk(
         NoSpace: the disk does not fit.
         StepFailed: a tool failed.
     """
+    need = measure(source.entries, source.open_file)
+    layout = plan_layout(recipe.disk, name=recipe.name, architecture=recipe.architecture, need=need)
+    need_space(shop.work, layout, recipe)
+    parts = kept_boot_parts(shop, layout, recipe, tools=tools, tools_digest=tools_digest, source=source)
+    # What is written is read at once for digests and files: in memory that costs half.
+    with memory_room(shop.work / "memory", need.blocks * BLOCK + JOURNAL) as room:
+        raw = room / "disk.raw"
+        pieces = make_disk(source, layout, tools=tools, epoch=shop.epoch, output=raw, parts=parts)
+        cuts = tuple(partition.start for partition in layout.partitions)
+        yield Made(raw, layout.size, cuts, runs=None if pieces is None else read_runs(raw, pieces))
+
+
+def read_runs(raw: Path, pieces: Sequence[Piece]) -> tuple[Run, ...]:
+    """How a disk comes from the files that lie on it."""
+    with raw.open("rb", buffering=0) as stream:
+        return tuple(runs_of(stream.fileno(), pieces))
+
+
+@contextmanager
+def mounted(shop: Workshop, below: Sequence[Layer]) -> Iterator[Path]:
+    """The tree that layers make, as a directory; for reading."""
     mount = shop.work / "tree"
-    mount.mkdir()
-    with ExitStack() as stack:
-        with overlaid([layer.tree for layer in reversed(below)], mount) as tree:
-            need = measure(tree)
-            layout = plan_layout(recipe.disk, name=recipe.name, architecture=recipe.architecture, need=need)
-            need_space(shop.work, layout, recipe)
-            parts = kept_boot_parts(shop, layout, recipe, tools=tools, tools_digest=tools_digest, tree=tree)
-            # mke2fs writes block by block, which costs a disk's file system about as much as all the rest.
-            room = stack.enter_context(memory_room(shop.work / "memory", need.blocks * BLOCK + JOURNAL))
-            raw = room / "disk.raw"
-            make_disk(tree, layout, tools=tools, epoch=shop.epoch, output=raw, parts=parts)
-        yield Made(raw, layout.size, tuple(partition.start for partition in layout.partitions))
+    mount.mkdir(exist_ok=True)
+    with overlaid([layer.tree for layer in reversed(below)], mount) as tree:
+        yield tree
 
 
 def need_space(room: Path, layout: Layout, recipe: Recipe) -> None:

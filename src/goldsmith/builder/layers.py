@@ -265,10 +265,11 @@ def tell(where: str, path: Path, facts: os.stat_result) -> TreeEntry:
         kind, target = "symlink", os.readlink(path)
     elif stat.S_ISREG(facts.st_mode):
         size, sha256 = facts.st_size, _sha256(path)
+    elif stat.S_ISCHR(facts.st_mode) or stat.S_ISBLK(facts.st_mode):
+        kind = "char" if stat.S_ISCHR(facts.st_mode) else "block"
+        target = f"{os.major(facts.st_rdev)}:{os.minor(facts.st_rdev)}"
     else:
-        kind = (
-            "fifo" if stat.S_ISFIFO(facts.st_mode) else "socket" if stat.S_ISSOCK(facts.st_mode) else "device"
-        )
+        kind = "fifo" if stat.S_ISFIFO(facts.st_mode) else "socket"
     link = f"{facts.st_dev}:{facts.st_ino}" if kind == "file" and facts.st_nlink > 1 else ""
     return TreeEntry(
         where,

@@ -6,6 +6,7 @@ from pathlib import Path
 from goldsmith.disk.bios import make_core
 from goldsmith.disk.bootloader import ESP_INITRD, ESP_KERNEL
 from goldsmith.disk.esp import make_esp
+from goldsmith.disk.source import Source
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.root import Root
 from goldsmith.errors import StepFailed
@@ -31,12 +32,12 @@ class BootParts:
 
 
 def make_boot_parts(
-    layout: Layout, *, append: str, tools: Tools, epoch: int, directory: Path, tree: Path
+    layout: Layout, *, append: str, tools: Tools, epoch: int, directory: Path, source: Source
 ) -> BootParts:
     """Make the parts in an existing ``directory``.
 
     For ext4 they depend on ``tools``, ``epoch`` and the layout's places and identities only, neither on the root's size
-    nor on ``append`` or ``tree``, so one set serves all versions of an image.
+    nor on ``append`` or ``source``, so one set serves all versions of an image.
 
     Args:
         layout: where the parts go.
@@ -44,12 +45,15 @@ def make_boot_parts(
         tools: the tools tree.
         epoch: SOURCE_DATE_EPOCH.
         directory: where the parts are written.
-        tree: the finished tree; an erofs disk's kernel and initramfs are taken from it.
+        source: the finished tree; an erofs disk's kernel and initramfs are taken from it.
 
     Raises:
         StepFailed: a tool failed, or the tree of an erofs disk has no kernel.
     """
-    kernels = take_kernels(tree, directory) if layout.filesystem == "erofs" else {}
+    kernels = {}
+    if layout.filesystem == "erofs":
+        with source.mounted() as tree:
+            kernels = take_kernels(tree, directory)
     core = make_core(layout, tools=tools, epoch=epoch, directory=directory)
     esp = make_esp(layout, append=append, tools=tools, epoch=epoch, directory=directory, kernels=kernels)
     return BootParts(*(core or (b"", b"")), esp)

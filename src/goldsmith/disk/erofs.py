@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from goldsmith.disk.source import Source
 from goldsmith.disk.tools import Tools
 from goldsmith.effects.sandbox import Bind
 from goldsmith.effects.sparse import copy_sparse
@@ -9,7 +10,7 @@ from goldsmith.errors import StepFailed
 from goldsmith.model.disk import BLOCK, MIB, Layout
 
 
-def make_erofs(tree: Path, layout: Layout, *, tools: Tools, epoch: int, output: Path) -> None:
+def make_erofs(source: Source, layout: Layout, *, tools: Tools, epoch: int, output: Path) -> None:
     """Write the tree as erofs into the root partition of ``output``, an existing file of zeros of the disk's size.
 
     Times of files are kept (byte-compiled Python depends on them), so those after the epoch must have been clamped
@@ -21,11 +22,12 @@ def make_erofs(tree: Path, layout: Layout, *, tools: Tools, epoch: int, output: 
     image = output.with_name(f"{output.name}.erofs")
     image.write_bytes(b"")
     try:
-        tools.run(
-            mkfs_command(layout, epoch),
-            binds=(Bind(tree, "/run/tree"), Bind(image, "/run/image", writable=True)),
-            epoch=epoch,
-        )
+        with source.mounted() as tree:
+            tools.run(
+                mkfs_command(layout, epoch),
+                binds=(Bind(tree, "/run/tree"), Bind(image, "/run/image", writable=True)),
+                epoch=epoch,
+            )
         size = image.stat().st_size
         if size > layout.root.size:
             raise StepFailed(

@@ -13,7 +13,7 @@ class TreeEntry:
     path: str
     """Absolute; the root itself is ``/``."""
     kind: str
-    """``file``, ``dir``, ``symlink``, ``fifo`` or ``socket``."""
+    """``file``, ``dir``, ``symlink``, ``fifo``, ``socket``, ``char`` or ``block``."""
     mode: int
     """Permission bits."""
     uid: int
@@ -25,7 +25,7 @@ class TreeEntry:
     sha256: str = ""
     """Of a regular file's bytes, in hexadecimal."""
     target: str = ""
-    """Where a symbolic link points."""
+    """Where a symbolic link points; of a device its numbers, ``MAJOR:MINOR``."""
     xattrs: tuple[tuple[str, str], ...] = ()
     """Extended attributes by name, sorted; values in hexadecimal."""
     link: str = ""

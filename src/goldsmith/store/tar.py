@@ -13,7 +13,16 @@ from goldsmith.model.tree import TreeEntry
 RECORD = 512
 END = bytes(2 * RECORD)
 """What ends an archive."""
-TYPES = {"file": b"0", "hardlink": b"1", "symlink": b"2", "dir": b"5", "fifo": b"6"}
+TYPES = {
+    "file": b"0",
+    "hardlink": b"1",
+    "symlink": b"2",
+    "char": b"3",
+    "block": b"4",
+    "dir": b"5",
+    "fifo": b"6",
+}
+DEVICES = {"char", "block"}
 NAME_LENGTH = 100
 LARGEST = {"uid": 0o7777777, "gid": 0o7777777, "size": 0o77777777777, "mtime": 0o77777777777}
 
@@ -36,6 +45,9 @@ def header(entry: TreeEntry, *, link_to: str = "") -> bytes:
         )
     name = os.fsencode(entry.path.lstrip("/") or ".") + (b"/" if kind == "dir" else b"")
     link = os.fsencode(link_to.lstrip("/")) if link_to else os.fsencode(entry.target)
+    device = entry.target if kind in DEVICES else ""
+    if device:
+        link = b""
     numbers = {
         "uid": entry.uid,
         "gid": entry.gid,
@@ -53,7 +65,7 @@ def header(entry: TreeEntry, *, link_to: str = "") -> bytes:
         records[b"linkpath"] = link
     for attribute, value in entry.xattrs:
         records[b"SCHILY.xattr." + os.fsencode(attribute)] = bytes.fromhex(value)
-    plain = _block(name, entry.mode, numbers, TYPES[kind], link)
+    plain = _block(name, entry.mode, numbers, TYPES[kind], link, device)
     if not records:
         return plain
     body = b"".join(_record(key, records[key]) for key in sorted(records))
@@ -83,7 +95,9 @@ def _record(key: bytes, value: bytes) -> bytes:
     return b"%d %s=%s\n" % (length, key, value)
 
 
-def _block(name: bytes, mode: int, numbers: dict[str, int], kind: bytes, link: bytes) -> bytes:
+def _block(
+    name: bytes, mode: int, numbers: dict[str, int], kind: bytes, link: bytes, device: str = ""
+) -> bytes:
     before = b"%s%07o\0%07o\0%07o\0%011o\0%011o\0" % (
         name[:NAME_LENGTH].ljust(NAME_LENGTH, b"\0"),
         mode,
@@ -93,5 +107,8 @@ def _block(name: bytes, mode: int, numbers: dict[str, int], kind: bytes, link: b
         numbers["mtime"],
     )
     after = b"%s%sustar\x0000" % (kind, link[:NAME_LENGTH].ljust(NAME_LENGTH, b"\0"))
+    if device:
+        major, minor = (int(number) for number in device.split(":"))
+        after += bytes(64) + b"%07o\0%07o\0" % (major, minor)
     total = sum(before) + 8 * 0x20 + sum(after)
     return (before + b"%06o\0 " % total + after).ljust(RECORD, b"\0")

@@ -18,7 +18,8 @@ import struct
 from typing import BinaryIO
 from uuid import UUID
 
-from goldsmith.disk.formats.crc32c import crc32c
+import google_crc32c
+
 from goldsmith.disk.formats.paged import PagedTable
 from goldsmith.disk.formats.source import Source, derived, solid
 from goldsmith.model.disk import MIB, SECTOR
@@ -53,7 +54,7 @@ def bat_index(block: int) -> int:
 def signed(data: bytes, size: int) -> bytes:
     """Filled up to ``size``, with the checksum of all of it in bytes 4 to 7, which were zeros."""
     filled = data.ljust(size, b"\0")
-    return filled[:4] + struct.pack("<I", crc32c(filled)) + filled[8:]
+    return filled[:4] + struct.pack("<I", google_crc32c.value(filled)) + filled[8:]
 
 
 def header(source: Source, sequence: int) -> bytes:
