@@ -1,5 +1,6 @@
 """Is the store whole: objects that are missing, cut short, changed, or do not belong, and the images each one hurts."""
 
+import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,8 +11,11 @@ from goldsmith.effects.drafts import PREFIX
 from goldsmith.effects.files import sha256_file
 from goldsmith.errors import IntegrityError
 from goldsmith.model import oci
-from goldsmith.model.oci import Descriptor
-from goldsmith.store.layout import Layout
+from goldsmith.model.oci import DIGEST, Descriptor
+from goldsmith.model.packed import unpacked
+from goldsmith.store.layers import KNOWN_LIMIT
+from goldsmith.store.layout import DAMAGED, Layout, is_sealed
+from goldsmith.store.notes import SUBJECT
 
 JOBS = 2
 MANIFESTS = frozenset({oci.INDEX, oci.MANIFEST})
@@ -26,10 +30,20 @@ class Hurt(StrEnum):
     """It has fewer bytes than it should."""
     DAMAGED = "damaged"
     """Its bytes are not those of its name."""
+    CHANGED = "changed"
+    """``index.json`` or the marker beside it is not as goldsmith has written it."""
     STRAY = "stray"
     """A file that is no object; it hurts nothing."""
     UNUSED = "unused"
     """An object that no image needs; ``gc`` removes it."""
+
+
+FOREIGN = b'{"schemaVersion"'
+"""How ``index.json`` begins where a program in Go has written it; nobody can tell then whether it is damaged."""
+HARMLESS = frozenset({Hurt.STRAY, Hurt.UNUSED})
+"""What hurts no image."""
+OWN = frozenset({"oci-layout", "index.json", "blobs", "known", ".lock", ".using", DAMAGED})
+"""What may lie in a store's directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +103,14 @@ def reach(layout: Layout) -> Reach:
                     problems[there.digest] = error.message
             pending += below[there.digest]
 
-    for item in layout.entries():
-        follow(item, item.note(oci.REF_NAME))
+    entries = layout.entries()
+    for item in entries:
+        if not item.note(SUBJECT):
+            follow(item, item.note(oci.REF_NAME))
+    for item in entries:  # what says something about an image lives as long as the image
+        if item.note(SUBJECT) in needed:
+            for name in sorted(images[item.note(SUBJECT)]) or [""]:
+                follow(item, name)
     return Reach(needed, {digest: frozenset(names) for digest, names in images.items()}, problems)
 
 
@@ -111,7 +131,9 @@ def check(layout: Layout, *, read: bool = False) -> list[Problem]:
     there = [path for path in layout.blobs.all() if f"sha256:{path.name}" not in known_bad]
     objects = [path for path in there if oci.DIGEST.fullmatch(f"sha256:{path.name}") and path.is_file()]
     strays = set(there) - set(objects)
+    strays |= set(misplaced(layout))
     problems += [stray(layout, path) for path in strays]
+    problems += surface(layout)
     if read:
         with ThreadPoolExecutor(max_workers=JOBS) as pool:
             for path, digest in zip(objects, pool.map(sha256_file, objects), strict=True):
@@ -123,6 +145,49 @@ def check(layout: Layout, *, read: bool = False) -> list[Problem]:
         if f"sha256:{path.name}" not in found.needed
     ]
     return sorted(problems, key=lambda problem: (problem.name, problem.kind))
+
+
+def misplaced(layout: Layout) -> Iterator[Path]:
+    """Files and directories outside the objects that do not belong."""
+    for room, allowed in ((layout.directory, OWN), (layout.directory / "blobs", {"sha256"})):
+        if room.is_dir():
+            yield from (path for path in room.iterdir() if path.name not in allowed)
+    if layout.known.is_dir():
+        yield from (path for path in layout.known.iterdir() if not sound_note(path))
+
+
+def sound_note(path: Path) -> bool:
+    """Whether a file below ``known`` is whole; it only saves time, and one that is not is not believed."""
+    try:
+        unpacked(path.read_bytes(), limit=KNOWN_LIMIT)
+    except (OSError, ValueError):
+        return False
+    return DIGEST.fullmatch(f"sha256:{path.name}") is not None
+
+
+def surface(layout: Layout) -> Iterator[Problem]:
+    """What is wrong with the files that make a directory an OCI layout."""
+    marker, listing = layout.directory / "oci-layout", layout.directory / "index.json"
+    if not listing.exists():
+        if marker.exists():
+            yield Problem(Hurt.MISSING, listing.name, (), "it is not there, so no image has a name any more")
+        return
+    images = tuple(sorted(layout.refs()))
+    if images and not is_marker(marker):
+        yield Problem(Hurt.CHANGED, marker.name, images, "it does not say that this is an OCI image layout")
+    data = listing.read_bytes()
+    if not data.startswith(FOREIGN) and not is_sealed(data):
+        reason = "it is not as goldsmith has written it; names and notes may be wrong"
+        yield Problem(Hurt.CHANGED, listing.name, images, reason)
+
+
+def is_marker(path: Path) -> bool:
+    """Whether a file is an OCI layout's marker."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and str(found.get("imageLayoutVersion", "")).startswith("1.")
 
 
 def look(layout: Layout, item: Descriptor, found: Reach) -> Iterator[Problem]:

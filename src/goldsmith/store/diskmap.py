@@ -20,7 +20,7 @@ from goldsmith.store.layers import StoredLayer
 from goldsmith.store.layout import Layout
 from goldsmith.store.match import Content, Start, find_runs
 from goldsmith.store.pack import Opener
-from goldsmith.store.tree import TreeIndex, pieces
+from goldsmith.store.tree import TreeIndex, open_path, pieces
 
 PIECE = 1 << 20
 LEVEL = 6
@@ -186,6 +186,35 @@ def rebuild(
         raise
 
 
+def read_start(
+    layout: Layout, found: DiskMap, literals: Sequence[str], index: TreeIndex, length: int
+) -> bytes:
+    """The first bytes of a disk, without making it; ``literals`` are digests, one for each area.
+
+    Raises:
+        IntegrityError: the store is damaged.
+    """
+    blocks = -(-min(length, found.size) // BLOCK)
+    result = bytearray(blocks * BLOCK)
+    for digest, ranges in zip(literals, areas(found), strict=True):
+        wanted = [(at, min(size, blocks * BLOCK - at)) for at, size in ranges if at < blocks * BLOCK]
+        if wanted:
+            for at, data in literal_pieces(layout, digest, wanted):
+                result[at : at + len(data)] = data
+    paths = {index.entries[path].sha256: path for path in index.places}
+    position = 0
+    for run in found.runs:
+        if position >= blocks:
+            break
+        if run.source is Source.FILE:
+            with open_path(layout, index, paths[run.sha256]) as stream:
+                stream.seek(run.first * BLOCK)
+                data = stream.read(min(run.blocks, blocks - position) * BLOCK)
+            result[position * BLOCK : position * BLOCK + len(data)] = data
+        position += run.blocks
+    return bytes(result[: min(length, found.size)])
+
+
 def compare(output: Path, named: str, found: DiskMap) -> None:
     """Refuse a rebuilt disk that is another than the one its map was made of."""
     if named != found.disk_digest:
@@ -199,6 +228,18 @@ def write_literals(
     layout: Layout, literals: str, ranges: Iterable[tuple[int, int]], disk: int, size: int
 ) -> None:
     """Write what comes from no file."""
+    for at, data in literal_pieces(layout, literals, ranges):
+        place(disk, data, at, size)
+
+
+def literal_pieces(
+    layout: Layout, literals: str, ranges: Iterable[tuple[int, int]]
+) -> Iterator[tuple[int, bytes]]:
+    """An area's literals piece by piece, with their places on the disk; ``ranges`` are its first ones, or all.
+
+    Raises:
+        IntegrityError: the object is missing or damaged.
+    """
     with layout.blobs.open(literals) as stream:
         source = zstandard.ZstdDecompressor().stream_reader(stream)
         try:
@@ -206,7 +247,7 @@ def write_literals(
                 data = source.read(length)
                 if len(data) < length:
                     raise wrong(literals, "it holds fewer literals than the disk map needs")
-                place(disk, data, at, size)
+                yield at, data
         except zstandard.ZstdError as error:
             raise wrong(literals, f"it cannot be unpacked ({error})") from error
 

@@ -57,6 +57,7 @@ def collect(layout: Layout, *, pretend: bool = False) -> Collected:
         drafts = sorted(path for room in rooms if room.is_dir() for path in room.glob(f"{PREFIX}*"))
         size = sum(path.stat().st_size for path in [*unused, *drafts])
         if not pretend:
+            layout.prune(lambda item: item.digest not in found.needed)
             for path in [*unused, *drafts]:
                 layout.door.remove(path)
             forget(layout)

@@ -225,3 +225,67 @@ def make_newest(home: Home, image: StoredImage) -> StoredImage:
 
     layout_of(home).change(change)
     return replace(image, newest=True)
+
+
+def tag_image(home: Home, image: StoredImage, tag: str) -> str:
+    """Give an image one more name, which it takes from another if that had it; tells the whole name.
+
+    Args:
+        home: the data directory.
+        image: what gets the name.
+        tag: ``TAG`` or ``NAME:TAG``. A version is a name that only the builds of that version can have.
+
+    Raises:
+        UsageError: it cannot be a name, or belongs to others.
+    """
+    reference = tag if ":" in tag else f"{image.name}:{tag}"
+    moving = MOVING.fullmatch(reference)
+    if NUMBERED.fullmatch(reference) or (moving and reference != f"{image.name}:{image.version}"):
+        raise UsageError(
+            f"{reference!r} is the name of a version, and {image.own} is not a build of it",
+            hint="choose a word, as in web:golden; versions and build numbers come from recipes",
+        )
+
+    def change(refs: Refs) -> None:
+        refs[reference] = image.index
+
+    layout_of(home).change(change)
+    return reference
+
+
+def delete_image(home: Home, reference: str) -> list[str]:
+    """Forget an image, or only a tag where the reference is one; tells the names that are gone.
+
+    The objects stay until they are collected. ``NAME:VERSION`` means the next older build from now on, if there is one.
+
+    Raises:
+        UsageError: there is none, or a tag still names the image.
+    """
+    image = find(home, reference)
+    gone: list[str] = []
+
+    def change(refs: Refs) -> None:
+        own = {name for name, item in refs.items() if item.digest == image.index.digest}
+        tags = sorted(name for name in own if not NUMBERED.fullmatch(name) and not MOVING.fullmatch(name))
+        if reference in tags:
+            gone[:] = [reference]
+        elif tags:
+            raise UsageError(
+                f"{image.own} is also called {', '.join(tags)}",
+                hint=f"delete that name first: goldsmith delete {tags[0]}",
+            )
+        else:
+            gone[:] = sorted(own & {image.own, f"{image.name}:{image.version}"})
+        for name in gone:
+            del refs[name]
+        left = [other for other in images_of(layout_of(home), refs) if same_version(other, image)]
+        if left and f"{image.name}:{image.version}" in gone:
+            refs[f"{image.name}:{image.version}"] = left[-1].index
+
+    layout_of(home).change(change)
+    return gone
+
+
+def same_version(one: StoredImage, other: StoredImage) -> bool:
+    """Whether two images are builds of one version."""
+    return (one.name, one.version) == (other.name, other.version)

@@ -6,11 +6,13 @@
     index.json            the refs
     blobs/sha256/HEX      objects: layers, indexes and maps, manifests
     known/HEX             what is known about layers, by the digest of their entries; only saves time
+    damaged/HEX           objects that a repair has put aside, for a person to look at or remove
     .lock  .using         held by a writer of index.json; held by everyone who writes, and by gc alone
 
 Other programs use it as it lies: ``skopeo inspect oci:DIR:NAME:VERSION``.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -24,9 +26,11 @@ from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model import oci
 from goldsmith.model.oci import Descriptor
 from goldsmith.store.blobs import Blobs, wrong
-from goldsmith.store.notes import LISTED, SUBJECT
+from goldsmith.store.notes import LISTED, LISTING, SUBJECT
 
 MARKER = b'{"imageLayoutVersion":"1.0.0"}'
+DAMAGED = "damaged"
+"""The directory in which objects are put aside that are not what their names say."""
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9._-]*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 Entries = tuple[Descriptor, ...]
@@ -184,6 +188,23 @@ class Layout:
 
         self._become(renamed)
 
+    def prune(self, needless: Callable[[Descriptor], bool]) -> None:
+        """No longer list manifests without a name that say something about what nobody needs any more."""
+        self._become(
+            lambda listed: tuple(
+                item
+                for item in listed
+                if item.note(oci.REF_NAME) or not (item.note(SUBJECT) and needless(item))
+            )
+        )
+
+    def rewrite(self) -> None:
+        """Write marker and ``index.json`` anew from what they say; mends what another program has changed."""
+        with locked(self.directory / ".lock"):
+            self._write("oci-layout", MARKER)
+            self._write("index.json", sealed(oci.index(self.entries())))
+            self.door.sync(self.directory)
+
     def attach(self, item: Descriptor, subject: str) -> None:
         """List a manifest that says something about the object ``subject``; it has no name, and is listed once.
 
@@ -206,16 +227,36 @@ class Layout:
             if after == before:
                 return
             if not (self.directory / "oci-layout").exists():
-                for room in (self.directory / "blobs", self.directory.parent):
-                    self.door.sync(room)
-                self._write("oci-layout", MARKER)
-            self._write("index.json", oci.index(after))
+                self._begin()
+            self._write("index.json", sealed(oci.index(after)))
             self.door.sync(self.directory)
+
+    def _begin(self) -> None:
+        """Make an empty store; from then on a marker without an ``index.json`` means that it was lost."""
+        for room in (self.directory / "blobs", self.directory.parent):
+            self.door.sync(room)
+        if not (self.directory / "index.json").exists():
+            self._write("index.json", sealed(oci.index([])))
+            self.door.sync(self.directory)
+        self._write("oci-layout", MARKER)
+        self.door.sync(self.directory)
 
     def _write(self, name: str, data: bytes) -> None:
         with drafting(self.directory, door=self.door) as draft:
             draft.write(data)
             draft.name = name
+
+
+def sealed(listing: bytes) -> bytes:
+    """The same JSON object with its own digest in it, by which damage is found that leaves it JSON."""
+    digest = hashlib.sha256(listing).hexdigest()
+    return b'{"annotations":{"%s":"sha256:%s"},' % (LISTING.encode(), digest.encode()) + listing[1:]
+
+
+def is_sealed(data: bytes) -> bool:
+    """Whether these are the bytes of an ``index.json`` as goldsmith has written it."""
+    begin, _, rest = data.partition(b",")
+    return data == sealed(b"{" + rest) and begin.startswith(b'{"annotations"')
 
 
 def begins(item: Mapping[str, Mapping[str, str]], begin: str) -> bool:

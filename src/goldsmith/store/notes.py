@@ -33,6 +33,8 @@ LISTED = (
     ARCHITECTURE,
 )
 """What ``index.json`` repeats of an image beside its name, so that a list of images reads one file."""
+LISTING = "dev.goldsmith.listing"
+"""Of ``index.json`` itself: the digest of its bytes without this annotation."""
 BUILD = "dev.goldsmith.build"
 """In ``index.json`` only: how the image was built here, as a JSON object; it is no part of the image."""
 SUBJECT = "dev.goldsmith.subject"

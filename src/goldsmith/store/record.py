@@ -255,7 +255,7 @@ def parts_of(layout: Layout, index: Descriptor, reference: str) -> Recorded:
     if index.media_type == oci.INDEX:
         for child in layout.children(index.digest):
             # Older tools drop the artifact type from an index that they copy; the manifest itself keeps it.
-            if child.media_type == oci.MANIFEST and layout.read(child.digest).get("artifactType") == oci.DISK:
+            if is_disk(layout, child):
                 disk = replace(child, artifact_type=oci.DISK)
             elif container is None:
                 container = child
@@ -273,3 +273,10 @@ def parts_of(layout: Layout, index: Descriptor, reference: str) -> Recorded:
         )
     index = replace(index, annotations=())
     return Recorded(index, container, disk, layers[0], layers[1], tuple(layers[2:]))
+
+
+def is_disk(layout: Layout, child: Descriptor) -> bool:
+    """Whether a manifest is a disk's; it is read only where its descriptor leaves that open."""
+    if child.artifact_type or child.platform or child.media_type != oci.MANIFEST:
+        return child.artifact_type == oci.DISK
+    return layout.read(child.digest).get("artifactType") == oci.DISK

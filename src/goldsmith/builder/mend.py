@@ -1,0 +1,190 @@
+"""Make damaged and missing objects of the store again, from what else there is.
+
+A layer is packed again from the files that went into it; each is looked for by its digest in the layers of all images,
+in the steps' layers of the build cache, and on kept disks. Literals and maps come from a kept disk; a container's manifest and
+configuration from the tree's list. What comes out counts only if it has the digest that was lost.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from goldsmith.builder.find_content import Finder, kept_disk
+from goldsmith.disk.read.area import Area
+from goldsmith.disk.read.tables import partitions
+from goldsmith.effects.files import sha256_file
+from goldsmith.errors import GoldsmithError
+from goldsmith.model import oci
+from goldsmith.store.check import HARMLESS, Hurt, Problem
+from goldsmith.store.diskmap import areas, read_map, store_literals, store_map
+from goldsmith.store.home import Home
+from goldsmith.store.images import StoredImage, all_images, layout_of
+from goldsmith.store.layers import StoredLayer
+from goldsmith.store.layout import DAMAGED, Layout
+from goldsmith.store.partition import dpkg_owners
+from goldsmith.store.record import ImageFacts, Recorded, container_config, parts_of
+from goldsmith.store.tree import StoredTree, TreeIndex, read_index, store_tree
+
+JOBS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What a repair has done."""
+
+    done: frozenset[str] = frozenset()
+    """Names of the problems that are none any more."""
+    aside: tuple[str, ...] = ()
+    """Digests of damaged objects that were put aside and could not be made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What there is to repair an image with."""
+
+    layout: Layout
+    image: StoredImage
+    parts: Recorded
+    index: TreeIndex
+    finder: Finder
+    disk: Path | None
+    """The image's raw disk, if it is kept."""
+
+    def open(self, path: str) -> BinaryIO:
+        """A path's bytes, from wherever they are."""
+        return self.finder.open(self.index.entries[path].sha256)
+
+
+def mend(home: Home, problems: Sequence[Problem]) -> Mended:
+    """Repair a store; what is good stays where it is, and a damaged object is put aside, never removed.
+
+    Args:
+        home: the data directory.
+        problems: what ``check`` has found by reading everything.
+    """
+    layout = layout_of(home)
+    hurt = [problem for problem in problems if problem.kind not in HARMLESS]
+    if not hurt:
+        return Mended()
+    objects = {problem.name for problem in hurt if oci.DIGEST.fullmatch(problem.name)}
+    with layout.used():
+        aside = {digest for digest in sorted(objects) if put_aside(layout, digest)}
+        finder = Finder(home)
+        names = {name for problem in hurt for name in problem.images}
+        for image in all_images(layout):
+            if names & {image.own, f"{image.name}:{image.version}"}:
+                mend_image(home, image, finder)
+        layout.blobs.settle()
+    if any(problem.kind is Hurt.CHANGED for problem in hurt):
+        layout.rewrite()
+    sizes = {problem.name: size for problem in hurt if (size := size_of(layout, problem.name)) is not None}
+    changed = {problem.name for problem in hurt if problem.kind is Hurt.CHANGED}
+    return Mended(frozenset(sizes) | changed, tuple(sorted(aside - set(sizes))))
+
+
+def size_of(layout: Layout, name: str) -> int | None:
+    """Bytes of an object that is there and sound."""
+    if not oci.DIGEST.fullmatch(name) or not layout.blobs.has(name):
+        return None
+    path = layout.blobs.path(name)
+    return path.stat().st_size if sha256_file(path) == path.name else None
+
+
+def put_aside(layout: Layout, digest: str) -> bool:
+    """Move an object away that is not what its name says; looks once more before it does."""
+    if not layout.blobs.has(digest) or size_of(layout, digest) is not None:
+        return False
+    target = Layout(layout.directory / DAMAGED).blobs.path(digest)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    layout.door.rename(layout.blobs.path(digest), target)
+    return True
+
+
+def mend_image(home: Home, image: StoredImage, finder: Finder) -> None:
+    """Store again whatever of an image can be made; objects that are there are not written again."""
+    layout = layout_of(home)
+    with suppress(GoldsmithError):
+        parts = parts_of(layout, image.index, image.own)
+        layout.blobs.put(oci.EMPTY_JSON, oci.EMPTY)
+        index = read_index(layout, parts.tree_index.digest)
+        ground = Ground(layout, image, parts, index, finder, kept_disk(home, image))
+        for mender in (mend_container, mend_tree, mend_literals, mend_map):
+            with suppress(GoldsmithError, OSError):
+                mender(ground)
+
+
+def mend_container(ground: Ground) -> None:
+    """The container image's configuration and manifest."""
+    blobs, index = ground.layout.blobs, ground.index
+    config = blobs.put(container_config(facts_of(ground.image), known_tree(ground)), oci.CONFIG)
+    blobs.put(oci.manifest(config, [layer.blob for layer in index.layers]), oci.MANIFEST)
+
+
+def mend_tree(ground: Ground) -> None:
+    """Layers that are gone."""
+    blobs = ground.layout.blobs
+    if not all(blobs.has(layer.blob.digest, layer.blob.size) for layer in ground.index.layers):
+        packed_again(ground)
+
+
+def packed_again(ground: Ground) -> StoredTree:
+    """The tree, stored as a build stores it; known layers are not read."""
+    entries = ground.index.entries
+    owners = dpkg_owners(entries, ground.open)
+    epoch = facts_of(ground.image).epoch
+    return store_tree(ground.layout, entries, ground.open, owners=owners, epoch=epoch, jobs=JOBS)
+
+
+def mend_literals(ground: Ground) -> None:
+    """What of the disk comes from no file, from a kept disk."""
+    blobs = ground.layout.blobs
+    if ground.disk is None or all(blobs.has(blob.digest, blob.size) for blob in ground.parts.literals):
+        return
+    found = read_map(ground.layout, ground.parts.disk_map.digest, ground.index)
+    with ground.disk.open("rb", buffering=0) as stream:
+        for area in areas(found):
+            store_literals(ground.layout, stream.fileno(), area)
+
+
+def mend_map(ground: Ground) -> None:
+    """The disk's map, by searching the files on a kept disk."""
+    disk_map = ground.parts.disk_map
+    if ground.disk is None or ground.layout.blobs.has(disk_map.digest, disk_map.size):
+        return
+    with ground.disk.open("rb", buffering=0) as stream:
+        _, parts = partitions(Area(stream.fileno(), 0, ground.disk.stat().st_size))
+    facts = facts_of(ground.image)
+    store_map(
+        ground.layout,
+        ground.disk,
+        ground.index.entries,
+        packed_again(ground).layers,
+        ground.open,
+        disk_digest=facts.disk_digest,
+        tree_digest=facts.tree_digest,
+        cuts=[part.start for part in parts if part.number],
+    )
+
+
+def known_tree(ground: Ground) -> StoredTree:
+    """The tree as its list tells it."""
+    index = ground.index
+    layers = tuple(StoredLayer(layer.blob, layer.diff_id, layer.frames, {}) for layer in index.layers)
+    return StoredTree(layers, ground.parts.tree_index, len(index.entries), 0)
+
+
+def facts_of(image: StoredImage) -> ImageFacts:
+    """What the store's index says of an image."""
+    facts = image.facts
+    time = datetime.fromisoformat(str(facts.get("created") or "1970-01-01T00:00:00Z"))
+    return ImageFacts(
+        image.name,
+        image.version,
+        str(facts.get("architecture") or ""),
+        int(time.timestamp()),
+        str(facts.get("tree_digest") or ""),
+        str(facts.get("disk_digest") or ""),
+    )

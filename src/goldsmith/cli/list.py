@@ -1,0 +1,75 @@
+"""``goldsmith list``: the images of the store."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import click
+
+from goldsmith.cli.units import bytes_of
+from goldsmith.model.oci import Descriptor
+from goldsmith.store.home import find_home
+from goldsmith.store.images import MOVING, NUMBERED, StoredImage, images_of, layout_of
+
+SHORT = 19
+"""Letters of a digest that are shown."""
+FACTS = ("digest", "architecture", "created", "tree_size", "disk_size", "reproducible")
+
+
+@click.command("list", short_help="List the images.")
+@click.argument("name", default="")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(name: str, *, as_json: bool) -> None:
+    """List all images, or those of NAME: by name, version and build; the newest of a version last."""
+    refs = layout_of(find_home()).refs(name)
+    images = list(images_of(layout_of(find_home()), refs))
+    tags = tags_of(refs)
+    if as_json:
+        print(json.dumps({"images": [as_object(image, tags) for image in images]}, indent=1))
+    elif not images:
+        print("there is no image yet: goldsmith build RECIPE")
+    else:
+        print("\n".join(table(images, tags)))
+
+
+def tags_of(refs: Mapping[str, Descriptor]) -> dict[str, list[str]]:
+    """By digest: the tags that people have given."""
+    found: dict[str, list[str]] = {}
+    for reference, item in refs.items():
+        if not NUMBERED.fullmatch(reference) and not MOVING.fullmatch(reference):
+            found.setdefault(item.digest, []).append(reference)
+    return found
+
+
+def as_object(image: StoredImage, tags: Mapping[str, list[str]]) -> dict[str, object]:
+    """One image for machines."""
+    facts = image.facts
+    return {
+        "ref": image.own,
+        "name": image.name,
+        "version": image.version,
+        "build": image.build,
+        "newest": image.newest,
+        "tags": tags.get(image.index.digest, []),
+        **{fact: facts.get(fact) for fact in FACTS},
+    }
+
+
+def table(images: Sequence[StoredImage], tags: Mapping[str, list[str]]) -> list[str]:
+    """The images for people, a line each."""
+    rows = [("IMAGE", "TIME", "FILES", "DISK", "DIGEST", "TAGS")]
+    for image in images:
+        facts = image.facts
+        rows.append(
+            (
+                image.reference,
+                str(facts.get("created") or "")[:10],
+                bytes_of(facts.get("tree_size")),
+                bytes_of(facts.get("disk_size")),
+                image.digest[:SHORT],
+                " ".join(tags.get(image.entry.digest, [])),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
