@@ -17,7 +17,7 @@ from goldsmith.store import pack
 from goldsmith.store.layout import Layout
 from goldsmith.store.pack import Head, Opener
 
-FORMAT = f"goldsmith layer 1 {pack.LARGE} {pack.SHARED} {pack.CUT} {pack.LEVEL}\n"
+FORMAT = f"goldsmith layer 2 {pack.LARGE} {pack.SHARED} {pack.APART} {pack.CUT} {pack.LEVEL}\n"
 """Part of every key: another way of packing makes other layers of the same entries."""
 KNOWN_LIMIT = 1 << 30
 
@@ -60,13 +60,17 @@ class StoredLayer:
     """In their order."""
     places: Mapping[str, Place]
     """By path, of every file that has bytes; of a link group the first path only."""
+    spots: Mapping[str, Place] = field(default_factory=dict)
+    """By path, of everything else: where its header ends."""
     heads: Mapping[str, Head] = field(default_factory=dict)
     """By path, of every file that is not all zeros."""
 
 
-def layer_key(entries: Sequence[TreeEntry], above: Sequence[TreeEntry]) -> str:
+def layer_key(entries: Sequence[TreeEntry], above: Sequence[TreeEntry], owners: Mapping[str, str]) -> str:
     """What decides a layer's bytes, as a digest in hexadecimal."""
     text = FORMAT + tree_digest(entries) + tree_digest(replace(entry, mtime=0) for entry in above)
+    owned = sorted((entry.path, owners.get(entry.path, "")) for entry in entries)
+    text += hashlib.sha256(json.dumps(owned).encode()).hexdigest()
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -74,6 +78,7 @@ def store_layer(
     layout: Layout,
     entries: Sequence[TreeEntry],
     tree: Mapping[str, TreeEntry],
+    owners: Mapping[str, str],
     open_file: Opener,
     *,
     jobs: int,
@@ -84,6 +89,7 @@ def store_layer(
         layout: the store, which must be ``used``.
         entries: what is in the layer.
         tree: the whole tree, for the directories above.
+        owners: who each path belongs to, by which a layer is ordered.
         open_file: a path's bytes.
         jobs: how many threads compress.
 
@@ -94,26 +100,34 @@ def store_layer(
     above = pack.parents(entries, tree)
     inside = {entry.path for entry in entries}
     above = tuple(entry for entry in above if entry.path not in inside)
-    key = layer_key(entries, above)
+    key = layer_key(entries, above, owners)
     known = recall(layout, key)
     if known is not None:
         return known
     state = hashlib.sha256()
     frames: list[Packed] = []
     places: dict[str, Place] = {}
+    spots: dict[str, Place] = {}
     heads: dict[str, Head] = {}
     with layout.blobs.growing() as blob:
-        for frame in pack.frames(entries, above, open_file, jobs=jobs):
+        for frame in pack.frames(entries, above, owners, open_file, jobs=jobs):
             for item, offset, head in zip(frame.items, frame.offsets, frame.heads, strict=True):
                 if item.length:
                     places.setdefault(item.entry.path, Place(len(frames), offset))
+                elif item.entry.path in inside:
+                    spots[item.entry.path] = Place(len(frames), offset)
                 if head is not None:
                     heads.setdefault(item.entry.path, head)
             state.update(frame.raw)
             blob.write(frame.packed)
             frames.append(packed(len(frame.raw), frame.packed))
     stored = StoredLayer(
-        Descriptor(LAYER, blob.digest, blob.size), f"sha256:{state.hexdigest()}", tuple(frames), places, heads
+        Descriptor(LAYER, blob.digest, blob.size),
+        f"sha256:{state.hexdigest()}",
+        tuple(frames),
+        places,
+        spots,
+        heads,
     )
     remember(layout, key, stored)
     return stored
@@ -131,6 +145,7 @@ def recall(layout: Layout, key: str) -> StoredLayer | None:
                 facts["diff_id"],
                 tuple(Packed(raw, size, digest) for raw, size, digest in facts["frames"]),
                 {path: Place(frame, offset) for path, frame, offset in facts["places"]},
+                {path: Place(frame, offset) for path, frame, offset in facts["spots"]},
                 {path: Head(block, digest) for path, block, digest in facts["heads"]},
             )
     return None
@@ -144,6 +159,7 @@ def remember(layout: Layout, key: str, layer: StoredLayer) -> None:
         "diff_id": layer.diff_id,
         "frames": layer.frames,
         "places": [[path, place.frame, place.offset] for path, place in layer.places.items()],
+        "spots": [[path, place.frame, place.offset] for path, place in layer.spots.items()],
         "heads": [[path, head.block, head.digest] for path, head in layer.heads.items()],
     }
     with drafting(layout.known, door=layout.door) as draft:

@@ -1,7 +1,8 @@
 """A layer's bytes: a tar archive cut into zstd frames, made on all cores.
 
-- Parents first (with the time 0, so that a layer depends on its own files only), then all that is small, in the order
-  of paths, in shared frames of up to 256 KiB; then files of 128 KiB and more, each beginning a frame of its own, which
+- Parents first (with the time 0, so that a layer depends on its own files only), then all that is small, owner by owner,
+  as an update changes it, in shared frames of up to 256 KiB, which end with an owner if they have 64 KiB; then files of
+  128 KiB and more, each beginning a frame of its own, which
   is cut every 2 MiB; then hard links; then the archive's end.
 - Every file is compared with its SHA-256 while it is read.
 """
@@ -23,6 +24,8 @@ LARGE = 128 << 10
 """From so many bytes a file has frames of its own."""
 SHARED = 256 << 10
 """Bytes of archive in a shared frame, at most."""
+APART = 64 << 10
+"""Bytes of archive from which a shared frame ends where its owner's files end."""
 CUT = 2 << 20
 """Bytes of a large file in one frame."""
 LEVEL = 3
@@ -70,19 +73,22 @@ class Frame:
     """Of each item; None for zeros only."""
 
 
-def archive(entries: Sequence[TreeEntry], parents: Iterable[TreeEntry]) -> Iterator[tuple[Item, ...]]:
+def archive(
+    entries: Sequence[TreeEntry], parents: Iterable[TreeEntry], owners: Mapping[str, str]
+) -> Iterator[tuple[Item, ...]]:
     """The archive of a layer, as the items of its frames.
 
     Args:
         entries: what the layer holds; files of one link group are all there.
         parents: directories above them that the layer must name.
+        owners: who each path belongs to; all names of a file to the same.
     """
     small: list[Item] = []
     large: list[TreeEntry] = []
     links: list[Item] = []
     first: dict[str, str] = {}
     small += [Item(entry, tar.header(replace(entry, mtime=0))) for entry in sorted(parents, key=_path)]
-    for entry in sorted(entries, key=_path):
+    for entry in sorted(entries, key=lambda entry: (owners.get(entry.path, ""), entry.path)):
         before = first.setdefault(entry.link, entry.path) if entry.link else entry.path
         if before != entry.path:
             links.append(Item(entry, tar.header(replace(entry, xattrs=()), link_to=before)))
@@ -90,24 +96,25 @@ def archive(entries: Sequence[TreeEntry], parents: Iterable[TreeEntry]) -> Itera
             large.append(entry)
         else:
             small.append(Item(entry, tar.header(entry), 0, entry.size if entry.kind == "file" else 0))
-    yield from _shared(small)
+    yield from _shared(small, owners)
     for entry in large:
         for start in range(0, entry.size, CUT):
             length = min(CUT, entry.size - start)
             yield (Item(entry, b"" if start else tar.header(entry), start, length),)
-    yield from _shared(links)
+    yield from _shared(links, {})
 
 
 def _path(entry: TreeEntry) -> str:
     return entry.path
 
 
-def _shared(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
+def _shared(items: Sequence[Item], owners: Mapping[str, str]) -> Iterator[tuple[Item, ...]]:
     room: list[Item] = []
     filled = 0
     for item in items:
         length = len(item.header) + item.length + -item.length % tar.RECORD
-        if room and filled + length > SHARED:
+        other = room and owners.get(item.entry.path) != owners.get(room[-1].entry.path)
+        if room and (filled + length > SHARED or (other and filled >= APART)):
             yield tuple(room)
             room, filled = [], 0
         room.append(item)
@@ -117,7 +124,12 @@ def _shared(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
 
 
 def frames(
-    entries: Sequence[TreeEntry], parents: Iterable[TreeEntry], open_file: Opener, *, jobs: int
+    entries: Sequence[TreeEntry],
+    parents: Iterable[TreeEntry],
+    owners: Mapping[str, str],
+    open_file: Opener,
+    *,
+    jobs: int,
 ) -> Iterator[Frame]:
     """The frames of a layer in their order, the archive's end last.
 
@@ -125,7 +137,7 @@ def frames(
         IntegrityError: a file is not what its entry says.
     """
     whole: dict[str, hashlib._Hash] = {}
-    for frame in in_order(lambda items: pack(items, open_file), archive(entries, parents), jobs=jobs):
+    for frame in in_order(lambda items: pack(items, open_file), archive(entries, parents, owners), jobs=jobs):
         item = frame.items[0]
         if item.entry.size >= LARGE and item.length:
             state = whole.setdefault(item.entry.path, hashlib.sha256())

@@ -38,15 +38,7 @@ def partition(
         owners: the package that a path belongs to, where one does.
         epoch: the time that the build gives to what it touches.
     """
-    first_of_group: dict[str, str] = {}
-    for path in sorted(entries):
-        if entries[path].link:
-            first_of_group.setdefault(entries[path].link, path)
-    home: dict[str, str] = {}
-    for path, entry in entries.items():
-        if entry.kind != "dir" and entry.kind not in UNSTORED:
-            first = entries[first_of_group[entry.link]] if entry.link else entry
-            home[path] = owner(first, owners, epoch=epoch)
+    home = homes(entries, owners, epoch=epoch)
     sizes: dict[str, int] = {}
     for path, name in home.items():
         sizes[name] = sizes.get(name, 0) + entries[path].size
@@ -57,6 +49,25 @@ def partition(
     ordered = sorted(layers, key=lambda name: (FIXED.index(name) if name in FIXED else -1, name))
     directories = tuple(sorted(path for path, entry in entries.items() if entry.kind == "dir"))
     return {**{name: tuple(layers[name]) for name in ordered}, "directories": directories}
+
+
+def homes(
+    entries: Mapping[str, TreeEntry], owners: Mapping[str, str], *, epoch: int | None = None
+) -> dict[str, str]:
+    """Who each path belongs to that is no directory and is stored, as ``owner`` has it; all names of a file to the same.
+
+    Args are those of ``partition``.
+    """
+    first_of_group: dict[str, str] = {}
+    for path in sorted(entries):
+        if entries[path].link:
+            first_of_group.setdefault(entries[path].link, path)
+    home: dict[str, str] = {}
+    for path, entry in entries.items():
+        if entry.kind != "dir" and entry.kind not in UNSTORED:
+            first = entries[first_of_group[entry.link]] if entry.link else entry
+            home[path] = owner(first, owners, epoch=epoch)
+    return home
 
 
 def owner(entry: TreeEntry, owners: Mapping[str, str], *, epoch: int | None) -> str:

@@ -2,15 +2,15 @@
 
 The index is JSON, a line each, compressed by zstd: first ``{"goldsmith": "tree 1", "layers": [...]}``, each layer with
 ``digest``, ``size``, ``diff_id`` and ``frames`` (``layers.Packed``); then a row for each path, sorted, as
-``model.tree.rows`` has it, with layer, frame and offset in the frame behind it for a file that has bytes. The other
-names of a hard link have no place; they share the bytes of the first.
+``model.tree.rows`` has it, with layer, frame and offset in the frame behind it: where a file's bytes begin, and of all
+else that is archived where its header ends. The other names of a hard link share the bytes of the first.
 """
 
 import hashlib
 import io
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import zstandard
@@ -24,7 +24,7 @@ from goldsmith.store.blobs import Blobs, wrong
 from goldsmith.store.layers import Packed, Place, StoredLayer, store_layer
 from goldsmith.store.layout import Layout
 from goldsmith.store.pack import Opener
-from goldsmith.store.partition import partition
+from goldsmith.store.partition import homes, partition
 
 INDEX_LIMIT = 1 << 30
 """Bytes of an index uncompressed, at most; more is a bomb."""
@@ -72,6 +72,8 @@ class TreeIndex:
     """By path, sorted."""
     places: Mapping[str, tuple[int, Place]]
     """By path: the layer's number, and the place in it; of each file that has bytes, hard links too."""
+    spots: Mapping[str, tuple[int, Place]] = field(default_factory=dict)
+    """By path: the same of everything else that is archived, of second names of files too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,9 @@ def store_tree(
         UsageError: a path is of a kind that cannot be stored.
         NoSpace: the store's file system is full.
     """
+    home = homes(entries, owners, epoch=epoch)
     layers = tuple(
-        store_layer(layout, [entries[path] for path in paths], entries, open_file, jobs=jobs)
+        store_layer(layout, [entries[path] for path in paths], entries, home, open_file, jobs=jobs)
         for paths in partition(entries, owners, epoch=epoch).values()
     )
     index = layout.blobs.put(encode(entries.values(), layers), TREE_INDEX)
@@ -131,7 +134,9 @@ def encode(entries: Collection[TreeEntry], layers: Sequence[StoredLayer]) -> byt
         for x in layers
     ]
     places = {
-        path: (number, place) for number, layer in enumerate(layers) for path, place in layer.places.items()
+        path: (number, place)
+        for number, layer in enumerate(layers)
+        for path, place in [*layer.places.items(), *layer.spots.items()]
     }
     lines = [json.dumps({"goldsmith": MARK, "layers": listed}, separators=(",", ":"))]
     for row in rows(entries):
@@ -158,20 +163,22 @@ def decode(data: bytes) -> TreeIndex:
         layers = tuple(indexed_layer(item) for item in facts["layers"])
         entries: dict[str, TreeEntry] = {}
         places: dict[str, tuple[int, Place]] = {}
+        spots: dict[str, tuple[int, Place]] = {}
         for line in lines:
             *plain, xattrs, link = (row := json.loads(line))[:11]
             entry = TreeEntry(*plain, tuple((name, value) for name, value in xattrs), link)  # type: ignore[call-arg] # eleven columns
             entries[entry.path] = entry
             if len(row) > len(plain) + 2:
                 number, frame, offset = row[11:]
-                places[entry.path] = (number, Place(frame, offset))
+                has_bytes = entry.kind == "file" and entry.size and link in {"", entry.path}
+                (places if has_bytes else spots)[entry.path] = (number, Place(frame, offset))
                 if not 0 <= frame < len(layers[number].frames) or offset < 0 or number < 0:
                     raise ValueError(f"{entry.path!r} lies in a frame that is not there")
-            elif link and link in places:
+            if link and link in places:
                 places[entry.path] = places[link]
     except (KeyError, TypeError, IndexError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
-    return TreeIndex(layers, entries, places)
+    return TreeIndex(layers, entries, places, spots)
 
 
 def indexed_layer(item: Mapping[str, object]) -> IndexedLayer:

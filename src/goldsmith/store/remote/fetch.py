@@ -20,6 +20,7 @@ from goldsmith.store.layers import Packed, packed
 from goldsmith.store.layout import Layout
 from goldsmith.store.remote.frames import Spot, ranges, starts
 from goldsmith.store.remote.meter import Meter
+from goldsmith.store.remote.recompress import LayerPacker
 from goldsmith.store.remote.source import Damaged, NoRanges, Source
 from goldsmith.store.remote.trying import trying
 from goldsmith.store.tree import IndexedLayer
@@ -34,6 +35,8 @@ class Fetcher:
     client: Client
     meter: Meter
     """Is told of bytes that are here now."""
+    damaged: frozenset[str] = frozenset()
+    """Digests of objects that are here but not what their names say; they are replaced."""
 
     def blob(self, item: Descriptor) -> None:
         """An object as a whole; goes on where an earlier try stopped.
@@ -44,26 +47,29 @@ class Fetcher:
             NoSpace: the store's file system is full.
         """
         with self._draft(item) as draft:
-            if not self.layout.blobs.has(item.digest, item.size):
+            if not self._has(item):
                 self._whole(item, draft)
                 draft.name = item.digest.removeprefix("sha256:")
 
-    def layer(self, layer: IndexedLayer, known: Mapping[Packed, Spot]) -> None:
-        """A layer, of which only the frames are fetched that the store does not have.
+    def layer(
+        self, layer: IndexedLayer, known: Mapping[Packed, Spot], packer: LayerPacker | None = None
+    ) -> None:
+        """A layer, of which only the frames are fetched that the store does not have and cannot make.
 
         Args:
             layer: as its tree index, verified, has it.
             known: where frames lie in the store.
+            packer: makes frames from files that are in the store.
 
         Raises:
             NetworkError, IntegrityError, NoSpace: as ``blob``.
         """
         item = layer.blob
         with self._draft(item) as draft:
-            if self.layout.blobs.has(item.digest, item.size):
+            if self._has(item):
                 return
             try:
-                self._frames(layer, known, draft)
+                self._frames(layer, known, packer, draft)
             except NoRanges:
                 os.ftruncate(draft.descriptor, 0)
                 self._whole(item, draft)
@@ -73,6 +79,10 @@ class Fetcher:
                     os.ftruncate(draft.descriptor, 0)
                     self._whole(item, draft)
             draft.name = item.digest.removeprefix("sha256:")
+
+    def _has(self, item: Descriptor) -> bool:
+        """Whether another process has brought it while this one waited for its turn."""
+        return item.digest not in self.damaged and self.layout.blobs.has(item.digest, item.size)
 
     def _draft(self, item: Descriptor) -> AbstractContextManager[Draft]:
         blobs = self.layout.blobs
@@ -105,32 +115,43 @@ class Fetcher:
             draft.write(piece)
             self.meter.move(len(piece))
 
-    def _frames(self, layer: IndexedLayer, known: Mapping[Packed, Spot], draft: Draft) -> None:
+    def _frames(
+        self,
+        layer: IndexedLayer,
+        known: Mapping[Packed, Spot],
+        packer: LayerPacker | None,
+        draft: Draft,
+    ) -> None:
         begin = starts(layer)
         there = os.fstat(draft.descriptor).st_size
         if there != layer.blob.size:
             os.ftruncate(draft.descriptor, layer.blob.size)
         wanted = []
         for number, frame in enumerate(layer.frames):
-            resumed = begin[number] + frame.size <= there and _is(draft, begin[number], frame)
-            if resumed or (frame in known and self._copy(known[frame], frame, draft, begin[number])):
+            if begin[number] + frame.size <= there and _is(draft, begin[number], frame):
                 self.meter.reuse(frame.size)
-            else:
+                continue
+            data = self._copy(known[frame], frame) if frame in known else None
+            if data is None and packer is not None:
+                data = packer.pack(number)
+            if data is None:
                 wanted.append(number)
+                continue
+            os.lseek(draft.descriptor, begin[number], os.SEEK_SET)
+            draft.write(data)
+            self.meter.reuse(frame.size)
         for run in ranges(layer, wanted):
             what = f"cannot fetch a part of layer {layer.blob.digest}"
             trying(self.client, what, partial(self._range, layer, run, begin, draft))
 
-    def _copy(self, spot: Spot, frame: Packed, draft: Draft, start: int) -> bool:
-        """Take a frame from another layer of the store, if it is there and what it should be."""
+    def _copy(self, spot: Spot, frame: Packed) -> bytes | None:
+        """A frame from another layer of the store, if it is there and what it should be."""
         with suppress(OSError, IntegrityError), self.layout.blobs.open(spot.blob) as stream:
             stream.seek(spot.start)
             data = stream.read(frame.size)
             if packed(frame.raw, data) == frame:
-                os.lseek(draft.descriptor, start, os.SEEK_SET)
-                draft.write(data)
-                return True
-        return False
+                return data
+        return None
 
     def _range(self, layer: IndexedLayer, run: Sequence[int], begin: Sequence[int], draft: Draft) -> None:
         while run and _is(draft, begin[run[0]], layer.frames[run[0]]):

@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import zstandard
@@ -12,12 +13,14 @@ from goldsmith.model.oci import Descriptor
 from goldsmith.store.layers import Packed
 from goldsmith.store.layout import Layout
 from goldsmith.store.record import parts_of
-from goldsmith.store.tree import LARGEST_HEAD, IndexedLayer, indexed_layer
+from goldsmith.store.tree import LARGEST_HEAD, IndexedLayer, TreeIndex, indexed_layer, read_index
 
 GAP = 8 << 10
 """Bytes between two wanted frames that are rather fetched too than asked about in two requests."""
 LONGEST = 16 << 20
 """Bytes of one request, at most."""
+CONTENTS = 2
+"""Images whose files are looked at."""
 SAME = 4
 """Images of the same name whose frames are looked at, the newest ones."""
 OTHERS = 2
@@ -100,6 +103,10 @@ def ranges(layer: IndexedLayer, wanted: Collection[int]) -> Iterator[Sequence[in
         yield run
 
 
-def to_fetch(layer: IndexedLayer, known: Mapping[Packed, Spot]) -> int:
-    """Bytes of a layer that the store does not have."""
-    return sum(frame.size for frame in layer.frames if frame not in known)
+def known_trees(layout: Layout, name: str) -> list[TreeIndex]:
+    """The trees of images that are likely to share files with a new image of this name."""
+    found: list[TreeIndex] = []
+    for index in relatives(layout, name)[:CONTENTS]:
+        with suppress(GoldsmithError):
+            found.append(read_index(layout, parts_of(layout, index, name).tree_index.digest))
+    return found

@@ -1,6 +1,6 @@
 """All objects of an image into a store: small ones first, then layers out of what is here already, then manifests."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -8,19 +8,21 @@ from functools import partial
 from goldsmith.effects.access import Progress
 from goldsmith.effects.client import Client
 from goldsmith.effects.crew import all_of
-from goldsmith.effects.files import free_bytes
+from goldsmith.effects.files import free_bytes, sha256_file
 from goldsmith.effects.part import Refused
 from goldsmith.errors import GoldsmithError, IntegrityError, NoSpace
 from goldsmith.model import oci
 from goldsmith.model.oci import Descriptor
 from goldsmith.store.layout import Layout
 from goldsmith.store.remote.fetch import Fetcher
-from goldsmith.store.remote.frames import heads, known_frames
+from goldsmith.store.remote.frames import known_frames, known_trees
 from goldsmith.store.remote.manifests import Family, Manifest, family
 from goldsmith.store.remote.meter import Meter
+from goldsmith.store.remote.recompress import Contents, LayerPacker
 from goldsmith.store.remote.source import Source
 from goldsmith.store.remote.trying import failed
-from goldsmith.store.tree import IndexedLayer
+from goldsmith.store.remote.verify import refuse_bomb
+from goldsmith.store.tree import TreeIndex, read_index
 
 LARGEST_LIST = 64 << 20
 """Bytes of a tree index or a disk map, at most."""
@@ -40,6 +42,8 @@ class Brought:
     """What of its objects came, and what was there in other objects."""
     total: int
     """Bytes of all objects, manifests too."""
+    fresh: bool
+    """Whether nothing of it was in the store before."""
 
 
 @contextmanager
@@ -52,7 +56,14 @@ def refusals(what: str) -> Iterator[None]:
 
 
 def bring(
-    layout: Layout, source: Source, client: Client, *, name: str, jobs: int, progress: Progress
+    layout: Layout,
+    source: Source,
+    client: Client,
+    *,
+    name: str,
+    jobs: int,
+    progress: Progress,
+    mend: bool = False,
 ) -> Brought:
     """Bring an image's objects into a store, which must be ``used``; they have no name there yet.
 
@@ -63,6 +74,7 @@ def bring(
         name: the image's name; what the store has of it is not fetched again.
         jobs: how many objects at a time.
         progress: is told of bytes.
+        mend: read all objects that are here already, and replace those that are damaged.
 
     Raises:
         UsageError: there is no such image.
@@ -75,23 +87,17 @@ def bring(
         found = family(source, item, data)
         said = referrers(source, found)
     blobs = {blob.digest: blob for one in (found, *said) for blob in one.blobs}
-    missing = [blob for blob in blobs.values() if not layout.blobs.has(blob.digest, blob.size)]
+    here = {digest for digest, blob in blobs.items() if layout.blobs.has(digest, blob.size)}
+    damaged = frozenset(digest for digest in here if mend and is_damaged(layout, digest))
+    missing = [blob for digest, blob in blobs.items() if digest not in here - damaged]
     size = sum(blob.size for blob in missing)
     check_space(layout, size)
     meter = Meter(size, progress)
-    fetch = Fetcher(layout, source, client, meter)
+    fetch = Fetcher(layout, source, client, meter, damaged)
     small = [blob for blob in missing if blob.media_type != oci.LAYER]
     all_of([partial(fetch.blob, blob) for blob in small], jobs=jobs, stop=client.stop)
-    layers = framed_layers(layout, found)
-    known = known_frames(layout, name) if layers else {}
     large = sorted((blob for blob in missing if blob.media_type == oci.LAYER), key=lambda blob: -blob.size)
-    tasks = [
-        partial(fetch.layer, layers[blob.digest], known)
-        if blob.digest in layers
-        else partial(fetch.blob, blob)
-        for blob in large
-    ]
-    all_of(tasks, jobs=jobs, stop=client.stop)
+    all_of(layer_tasks(fetch, found, large, name), jobs=jobs, stop=client.stop)
     layout.blobs.settle()
     manifests = tuple(manifest for one in said for manifest in one.manifests)
     for manifest in (*found.manifests, *manifests):
@@ -99,7 +105,12 @@ def bring(
     total = sum(blob.size for blob in blobs.values()) + sum(
         len(x.data) for x in (*found.manifests, *manifests)
     )
-    return Brought(found, tuple(one.root for one in said), meter, total)
+    return Brought(found, tuple(one.root for one in said), meter, total, not here)
+
+
+def is_damaged(layout: Layout, digest: str) -> bool:
+    """Whether an object's bytes are not what its name says."""
+    return f"sha256:{sha256_file(layout.blobs.path(digest))}" != digest
 
 
 def referrers(source: Source, found: Family) -> tuple[Family, ...]:
@@ -130,19 +141,32 @@ def check_space(layout: Layout, size: int) -> None:
         )
 
 
-def framed_layers(layout: Layout, found: Family) -> Mapping[str, IndexedLayer]:
-    """The layers whose frames are known from the image's tree index, by digest."""
-    result: dict[str, IndexedLayer] = {}
+def layer_tasks(
+    fetch: Fetcher, found: Family, wanted: Sequence[Descriptor], name: str
+) -> list[Callable[[], None]]:
+    """What brings layers: by frames where the image's tree index tells them, else as a whole."""
+    listed = tree_index(fetch.layout, found) if wanted else None
+    layers = {layer.blob.digest: number for number, layer in enumerate(listed.layers)} if listed else {}
+    known = known_frames(fetch.layout, name) if layers else {}
+    # Nothing can be made from files where no image is.
+    contents = Contents(fetch.layout, known_trees(fetch.layout, name)) if known else None
+    tasks: list[Callable[[], None]] = []
+    for blob in wanted:
+        number = layers.get(blob.digest)
+        if listed is None or number is None or listed.layers[number].blob.size != blob.size:
+            tasks.append(partial(fetch.blob, blob))
+            continue
+        packer = LayerPacker(listed, number, contents) if contents else None
+        tasks.append(partial(fetch.layer, listed.layers[number], known, packer))
+    return tasks
+
+
+def tree_index(layout: Layout, found: Family) -> TreeIndex | None:
+    """An image's tree index, if it has one; what is wrong with one is said when the image is checked."""
     for manifest in found.manifests:
         for blob in manifest.blobs:
             if blob.media_type == oci.TREE_INDEX and blob.size <= LARGEST_LIST:
-                # What is wrong with an index is said when the image is checked; here it only saves bytes.
-                with suppress(ValueError, GoldsmithError):
-                    result.update(
-                        {layer.blob.digest: layer for layer in heads(layout.blobs.read(blob.digest))}
-                    )
-    return {
-        digest: layer
-        for digest, layer in result.items()
-        if any(blob == layer.blob for one in found.manifests for blob in one.blobs)
-    }
+                with suppress(GoldsmithError):
+                    refuse_bomb(layout, blob)
+                    return read_index(layout, blob.digest)
+    return None

@@ -20,7 +20,7 @@ from goldsmith.store.remote.address import REPOSITORY, Address, Kind
 from goldsmith.store.remote.credentials import Credentials, find_credentials
 from goldsmith.store.remote.local import LocalImage
 from goldsmith.store.remote.manifests import Family, family
-from goldsmith.store.remote.pull import bring
+from goldsmith.store.remote.pull import Brought, bring
 from goldsmith.store.remote.push import push
 from goldsmith.store.remote.registry import Repository
 from goldsmith.store.remote.session import Session
@@ -204,27 +204,15 @@ def to_layout(ways: Ways, source: Address, target: Address) -> Moved:
     layout = layout_at(ways, target)
     local = target.place.kind == Kind.STORE
     with layout.used():
-        brought = bring(
-            layout,
-            open_source(ways, source),
-            ways.client,
-            name=target.name,
-            jobs=ways.jobs,
-            progress=ways.progress,
-        )
+        brought, verified = objects(ways, source, target, layout)
         item = brought.family.root.item
-        verified = verify(layout, brought.family, str(source))
-        if local and verified and item.digest not in {known.digest for known in layout.entries()}:
-            ways.check_disk(layout, verified)
         for manifest in brought.referrers:
             if manifest.subject is not None:
                 layout.attach(manifest.item, manifest.subject.digest)
         version = version_of(brought.family)
         before = layout.refs().get(target.reference)
         name = (
-            keep(layout, target, item, version)
-            if local and verified
-            else tag(layout, target, item, version)
+            keep(layout, target, item, version) if local and verified else tag(layout, target, item, version)
         )
     return Moved(
         source,
@@ -237,6 +225,31 @@ def to_layout(ways: Ways, source: Address, target: Address) -> Moved:
         name if local else f"{target.place}/{name}",
         before.digest if before and before.digest != item.digest else "",
     )
+
+
+def objects(ways: Ways, source: Address, target: Address, layout: Layout) -> tuple[Brought, Verified | None]:
+    """Bring all objects of an image, and check that they make it; what was here and is damaged is brought anew."""
+    known = {item.digest for item in layout.entries()}
+    for mend in (False, True):
+        brought = bring(
+            layout,
+            open_source(ways, source),
+            ways.client,
+            name=target.name,
+            jobs=ways.jobs,
+            progress=ways.progress,
+            mend=mend,
+        )
+        try:
+            verified = verify(layout, brought.family, str(source))
+            if verified and target.place.kind == Kind.STORE and brought.family.root.item.digest not in known:
+                ways.check_disk(layout, verified)
+        except IntegrityError:
+            if mend or brought.fresh:
+                raise
+            continue
+        return brought, verified
+    raise AssertionError("the second time returns or raises")
 
 
 def version_of(found: Family) -> str:
