@@ -13,6 +13,7 @@ from goldsmith.assay.leaks.foreign import foreign_subject
 from goldsmith.assay.leaks.look import look
 from goldsmith.assay.leaks.stored import stored_subject
 from goldsmith.assay.leaks.subject import Subject
+from goldsmith.disk.adopt.keep import facts_of
 from goldsmith.effects import clock
 from goldsmith.errors import CheckFailed, UsageError
 from goldsmith.model.leak import Leak, LeakReport
@@ -38,7 +39,8 @@ def command(*, ref: str, jobs: int, as_json: bool) -> None:
 
     A finding is a trace of the machine that made the image (`goldsmith seal list` names the kinds), a secret that the
     detector knows, or data in free blocks and journals. What a package ships, and what the image's own recipe declares, is
-    none. Exits with 1 if there is any finding.
+    none. Exits with 1 if there is any finding, or files that goldsmith
+    cannot read.
     """
     start = clock.monotonic()
     home = find_home()
@@ -49,7 +51,7 @@ def command(*, ref: str, jobs: int, as_json: bool) -> None:
     print(
         json.dumps(as_object(ref, report, seconds), indent=2) if as_json else in_words(ref, report, seconds)
     )
-    if report.findings:
+    if not report.ok:
         sys.exit(CheckFailed.exit_code)
 
 
@@ -62,17 +64,19 @@ def open_subject(home: Home, ref: str, *, jobs: int) -> AbstractContextManager[S
     path = Path(ref)
     if "/" not in ref and not path.exists():
         return stored_subject(home, find(home, ref), jobs=jobs)
-    if not path.is_file():
-        what = "is no file" if path.exists() else "does not exist"
-        raise UsageError(f"{ref!r} {what}", hint="name an image, a disk's file or an archive")
-    return foreign_subject(path, home)
+    if (path / "oci-layout").exists():
+        hint = f"make an archive of the image in it: skopeo copy oci:{path}:NAME oci-archive:image.tar"
+        raise UsageError(f"{ref!r} is a directory of OCI images, not one of them", hint=hint)
+    facts_of(path)
+    return foreign_subject(path, home, jobs=jobs)
 
 
 def as_object(ref: str, report: LeakReport, seconds: float) -> dict[str, object]:
     """The report for machines."""
     return {
         "ref": ref,
-        "ok": not report.findings,
+        "ok": report.ok,
+        "complete": report.is_whole,
         "findings": [finding(leak) for leak in report.findings],
         "files": report.files,
         "bytes": report.searched,

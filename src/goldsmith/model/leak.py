@@ -49,3 +49,10 @@ class LeakReport:
     """Bytes that were looked at, zeros and holes left out."""
     notes: tuple[str, ...] = ()
     """What the reader must know: what could not be looked at, what was left out and why."""
+    is_whole: bool = True
+    """Whether everything was looked at."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was looked at, and nothing was found."""
+        return self.is_whole and not self.findings

@@ -1,20 +1,23 @@
-"""A disk that others have made as a subject: its file systems are read without mounting, and every other byte as it lies."""
+"""What others have made as a subject: a disk, read without mounting and then every other byte as it lies, or an archive."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from goldsmith.assay.leaks.chunks import Chunk
 from goldsmith.assay.leaks.disks import PIECE, ZERO, Loose, data_ranges, loose, outside
 from goldsmith.assay.leaks.listed import ListedTree
 from goldsmith.assay.leaks.subject import Subject
+from goldsmith.disk.adopt.archive import Archive, read_archive
+from goldsmith.disk.adopt.unpack import packing, unpack
 from goldsmith.disk.read.area import HINT, Area
 from goldsmith.disk.read.containers import raw_of
 from goldsmith.disk.read.kinds import kind_of
 from goldsmith.disk.read.node import Body, Node
-from goldsmith.disk.read.system import System, read_system
+from goldsmith.disk.read.system import READERS, System, read_system
 from goldsmith.disk.read.tables import partitions
+from goldsmith.disk.read.tar import looks_like_tar
 from goldsmith.effects.claims import claimed
 from goldsmith.errors import InputError, Place
 from goldsmith.model.leak import Where
@@ -26,48 +29,98 @@ File = tuple[str, Body, str]
 
 
 @contextmanager
-def foreign_subject(path: Path, home: Home) -> Iterator[Subject]:
-    """A disk in any format that is known.
+def foreign_subject(path: Path, home: Home, *, jobs: int = 2) -> Iterator[Subject]:
+    """A disk or an archive in any format that is known.
 
     Raises:
-        InputError: the file is damaged, cut off, or no disk.
+        InputError: the file is damaged, cut off, or no image.
         NoSpace: the raw disk does not fit into the data directory.
         MissingTool: there is no qemu-img.
     """
     try:
-        with claimed(home / "work") as room:
-            raw = raw_of(path, room, home)
-            with raw.path.open("rb", buffering=0) as stream:
-                yield _subject(stream.fileno())
+        with claimed(home / "work") as room, ExitStack() as stack:
+            plain = _unpacked(path, room)
+            if looks_like_tar(_head(plain)):
+                yield _archive(read_archive(plain, room, stack, jobs=jobs))
+                return
+            raw = raw_of(plain, room, home)
+            yield _disk(stack.enter_context(raw.path.open("rb", buffering=0)).fileno())
     except InputError as error:
         error.where = error.where or Place(str(path))
         raise
 
 
-def _subject(descriptor: int) -> Subject:
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(512)
+
+
+def _unpacked(path: Path, room: Path) -> Path:
+    """The file itself, or what is packed in it."""
+    if not packing(_head(path)):
+        return path
+    with path.open("rb") as stream:
+        unpack(stream, path.stat().st_size, room / "unpacked")
+    return room / "unpacked"
+
+
+def _archive(archive: Archive) -> Subject:
+    """The files of an archive; there is no disk with other bytes."""
+    contents = archive.contents
+    seen: set[str] = set()
+    files: list[File] = []
+    for path, body in contents.bodies.items():
+        link = contents.entries[path].link
+        if not link or link not in seen:
+            seen.add(link)
+            files.append((path, body, ""))
+    tree = ListedTree(
+        contents.entries, lambda path: contents.bodies[path].read(0, contents.bodies[path].size)
+    )
+    return Subject(tree, _file_chunks(sorted(files, key=_place)))
+
+
+def _disk(descriptor: int) -> Subject:
     facts = os.fstat(descriptor)
     rest = loose(descriptor, facts.st_size)
-    system = _system(Area(descriptor, 0, facts.st_size), facts.st_blocks * 512, rest.notes)
+    found = _system(Area(descriptor, 0, facts.st_size), facts.st_blocks * 512)
+    system = None if isinstance(found, InputError) else found
+    if isinstance(found, InputError):
+        rest.notes.append(f"no file was looked at by its name, only the disk as it lies: {found.message}")
     nodes = system.nodes if system else {}
     files = list(_files(system)) if system else []
     data = data_ranges(descriptor, facts.st_size)
     ranges = outside(data, (place for _, body, _ in files for place in _places(body)))
     entries = {path: _entry(node) for path, node in nodes.items()}
     tree = ListedTree(entries, lambda path: _read(nodes, path))
-    return Subject(tree, _chunks(files, rest, ranges), notes=rest.notes, remains=rest.remains)
+    return Subject(
+        tree,
+        _chunks(files, rest, ranges),
+        notes=rest.notes,
+        remains=rest.remains,
+        is_whole=system is not None,
+    )
 
 
-def _system(disk: Area, held: int, notes: list[str]) -> System | None:
-    """The system on a disk; None, and a note, where it lies on what cannot be read."""
+def _system(disk: Area, held: int) -> System | InputError:
+    """The system on a disk; the reason, where it lies on what cannot be read.
+
+    Raises:
+        InputError: the disk is damaged, or there is nothing on it that is known.
+    """
     try:
         return read_system(disk, held=held)
     except InputError as error:
         _, parts = partitions(disk)
-        kinds = {kind_of(disk.part(part.start, part.size)) for part in parts}
-        if error.hint == HINT or not kinds - {""}:
+        kinds = {kind_of(disk.part(part.start, part.size)) for part in parts} - {""}
+        if error.hint == HINT or (kinds and kinds <= {*READERS, "swap"}):
             raise
-        notes.append(f"no file was looked at by its name, only the disk as it lies: {error.message}")
-        return None
+        if not kinds:
+            raise InputError(
+                "it is no image: there is no file system on it that is known",
+                hint="name a disk (raw, qcow2, vmdk, vhd, vhdx, vdi), the tar of a root, or an OCI archive",
+            ) from error
+        return error
 
 
 def _files(system: System) -> Iterator[File]:
@@ -87,7 +140,12 @@ def _files(system: System) -> Iterator[File]:
             continue
         seen.add(node.link)
         found.append((node.path, node.body, partition))
-    return iter(sorted(found, key=lambda file: file[1].pieces[0].place if file[1].pieces else 0))
+    return iter(sorted(found, key=_place))
+
+
+def _place(file: File) -> int:
+    """Where on the disk a file begins."""
+    return file[1].pieces[0].place if file[1].pieces else 0
 
 
 def _places(body: Body) -> Iterator[tuple[int, int]]:
@@ -99,6 +157,11 @@ def _places(body: Body) -> Iterator[tuple[int, int]]:
 
 
 def _chunks(files: Iterable[File], rest: Loose, ranges: Iterable[tuple[int, int]]) -> Iterator[Chunk]:
+    yield from _file_chunks(files)
+    yield from rest.chunks(ranges)
+
+
+def _file_chunks(files: Iterable[File]) -> Iterator[Chunk]:
     for path, body, partition in files:
         if body.inline is not None:
             yield Chunk(Where.FILE, path, 0, body.inline[: body.size], partition)
@@ -107,7 +170,6 @@ def _chunks(files: Iterable[File], rest: Loose, ranges: Iterable[tuple[int, int]
                 data = body.read(at, min(PIECE, piece.at + piece.length - at))
                 if data != ZERO[: len(data)]:
                     yield Chunk(Where.FILE, path, at, data, partition)
-    yield from rest.chunks(ranges)
 
 
 def _read(nodes: Mapping[str, Node], path: str) -> bytes:

@@ -56,6 +56,7 @@ def look(subject: Subject, find: Detector, *, home: Home | None = None, jobs: in
         sum(entry.kind == "file" for entry in subject.tree.entries.values()),
         passing.bytes,
         (*subject.notes, *_said(hidden, packaged)),
+        subject.is_whole,
     )
 
 

@@ -22,5 +22,7 @@ class Subject:
     """Seal operations that its recipe switches off."""
     notes: list[str] = field(default_factory=list)
     """What the report must say; chunks may add to it."""
+    is_whole: bool = True
+    """Whether all of it can be looked at: not where its system lies on what goldsmith cannot read."""
     remains: Callable[[], Iterable[Leak]] = tuple
     """What was found of deleted data, once all chunks have passed."""

@@ -37,6 +37,9 @@ BYTES_A_SECOND = 10_000_000
 """How slow a conversion may be."""
 IN, OUT = "/run/goldsmith/disk", "/run/goldsmith/out"
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
+LONGEST_MAP = 64 << 20
+"""Bytes of the list of where a disk's data lies in its file."""
+MAPPED = 'limit=$1 && shift && qemu-img map --output=json "$@" | head -c "$limit"'
 LIMITED = 'ulimit -v "$1" && ulimit -t "$2" && shift 2 && exec "$@"'
 
 
@@ -77,6 +80,7 @@ def raw_of(path: Path, room: Path, home: Home) -> Raw:
     driver = DRIVERS[kind]
     sandbox = _sandbox(room, home)
     facts = _look(sandbox, path, driver)
+    _need_whole(sandbox, path, driver)
     need = _measure(sandbox, path, driver)
     allowed = BEYOND + TIMES * path.stat().st_blocks * 512
     if need > allowed:
@@ -163,6 +167,23 @@ def _look(sandbox: Sandbox, path: Path, driver: str) -> int:
     if not isinstance(size, int) or not 0 < size <= LARGEST:
         raise malformed(f"it is said to hold a disk of {size!r:.40} bytes; {LARGEST >> 40} TiB are allowed")
     return size
+
+
+def _need_whole(sandbox: Sandbox, path: Path, driver: str) -> None:
+    """Refuse a file that was cut off: qemu-img reads what is behind a file's end as zeros, and says nothing."""
+    mapped = ["/bin/sh", "-c", MAPPED, "sh", str(LONGEST_MAP), "-f", driver, IN]
+    data = _run(sandbox, path, mapped, seconds=LOOK_SECONDS)
+    try:
+        rows = json.loads(data)
+        end = max(
+            (row["offset"] + row["length"] for row in rows if row["data"] and "offset" in row), default=0
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise malformed("qemu-img cannot tell where its data lies, or in too many pieces") from error
+    if end > path.stat().st_size:
+        raise malformed(
+            f"it was cut off: it has {path.stat().st_size} bytes, and its data reaches to byte {end}"
+        )
 
 
 def _measure(sandbox: Sandbox, path: Path, driver: str) -> int:
