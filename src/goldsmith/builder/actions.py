@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goldsmith.builder import deferred, initramfs, install, layers
+from goldsmith.builder.base import held_by
 from goldsmith.builder.copies import copy_out
 from goldsmith.builder.customize.accounts import clamp_password_days
 from goldsmith.builder.debs import Unpacked
@@ -80,10 +81,14 @@ def result(growth: Growth) -> Layer:
 def place(shop: Workshop, packages: Sequence[Unpacked], taken: Sequence[Unpacked], *, first: bool) -> Action:
     """Put a group's files into a layer of their own."""
 
-    def action(key: str, _below: Sequence[Layer]) -> Layer:
+    def action(key: str, below: Sequence[Layer]) -> Layer:
         target = shop.scratch(key) / "tree"
         target.mkdir()
-        merge, changes = install.place_files(packages, target, epoch=shop.epoch, first=first, taken=taken)
+        held, apart = held_by(below)
+        alone = first and not held
+        merge, changes = install.place_files(
+            packages, target, epoch=shop.epoch, first=alone, taken=taken, held=held, apart=apart
+        )
         notes = {"refused": [unpacked.sha256 for unpacked in merge.refused]}
         return layers.record(shop.home, key, target, changes, notes)
 

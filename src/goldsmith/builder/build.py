@@ -173,7 +173,10 @@ def how_built(
     if before is not None and before.digest != content:
         reproducible = False
         warnings.append(f"the same inputs gave another image before: {before.reference} has {before.digest}")
+    base = planned.inputs.recipe.base
+    standing = {"base": {"name": base.reference, "digest": base.digest}} if base.image else {}
     return {
+        **standing,
         "key": planned.key,
         "recipe_digest": planned.inputs.digest,
         "lock_digest": digest(planned.lock),

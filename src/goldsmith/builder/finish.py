@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from goldsmith.builder import initramfs
 from goldsmith.builder.actions import Ground
+from goldsmith.builder.base import base_of
 from goldsmith.builder.customize.declared import declared_paths
 from goldsmith.builder.customize.system import first_boot
 from goldsmith.builder.seal.certificate import certify, to_json
@@ -70,13 +71,25 @@ def need_kernel(ground: Ground) -> None:
         )
 
 
+def lacks_initramfs(ground: Ground) -> bool:
+    """Whether a kernel has no initramfs: an archive of a root may come without."""
+    names = ground.tree.listdir("/boot")
+    return any(
+        name.startswith("vmlinuz-") and name.replace("vmlinuz-", "initrd.img-", 1) not in names
+        for name in names
+    )
+
+
 def wants_initramfs(ground: Ground) -> bool:
     """Whether a step after the first group asked for an initramfs, or changed what it is made of."""
+    first = 1 if base_of(ground.below) else FIRST_GROUP
+    if first == 1 and lacks_initramfs(ground):
+        return True
     return any(
         layer.notes.get("initramfs")
         or any(
             entry.kind != "dir" and entry.path.startswith(INITRAMFS_INPUTS) for entry in layer.changes.entries
         )
-        for layer in ground.below[FIRST_GROUP:]
+        for layer in ground.below[first:]
         if not any(entry.path.startswith("/boot/initrd.img-") for entry in layer.changes.entries)
     )

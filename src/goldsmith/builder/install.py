@@ -11,6 +11,7 @@ import os
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from goldsmith.builder import dpkg, layers
 from goldsmith.builder.debs import Unpacked
@@ -70,7 +71,14 @@ A preinst script runs from where dpkg runs it: debconf finds out there whose que
 
 
 def place_files(
-    packages: Sequence[Unpacked], target: Path, *, epoch: int, first: bool, taken: Sequence[Unpacked] = ()
+    packages: Sequence[Unpacked],
+    target: Path,
+    *,
+    epoch: int,
+    first: bool,
+    taken: Sequence[Unpacked] = (),
+    held: Mapping[str, str] = MappingProxyType({}),
+    apart: Container[str] = (),
 ) -> tuple[Merge, Changes]:
     """Make the tree of a group's files, and dpkg's file lists, at ``target`` (an empty directory).
 
@@ -80,9 +88,11 @@ def place_files(
         epoch: the time that directories and lists get.
         first: whether this is the first group of a tree, which then gets the links of a merged /usr.
         taken: packages of earlier groups, whose files stay theirs.
+        held: the kind of each path of the image that the tree stands on.
+        apart: names of the packages that it has.
     """
-    owned = {real_path(e.path): e.kind for u in taken for e in u.package.entries}
-    merge = plan_merge(packages, owned)
+    owned = {**held, **{real_path(e.path): e.kind for u in taken for e in u.package.entries}}
+    merge = plan_merge(packages, owned, apart)
     directories = make_tree(merge, target)
     aliased = make_aliases(target, ALWAYS_LINKED) if first else []
     info = target / ADMIN.lstrip("/") / "info"

@@ -10,8 +10,9 @@ from goldsmith.builder.image import Made, fold
 from goldsmith.builder.layers import Layer
 from goldsmith.disk import stored
 from goldsmith.disk.digest import disk_digest, sha256_sparse
-from goldsmith.model.recipe import Recipe
+from goldsmith.model.recipe import Base, Recipe
 from goldsmith.model.tree import TreeEntry, tree_digest
+from goldsmith.store import notes
 from goldsmith.store.diskmap import store_map
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, name_image
@@ -120,6 +121,11 @@ def keep_disk(home: Home, made: Made, identity: str) -> None:
         stored.keep(made.raw, stored.place(home, identity))
 
 
+def lineage(base: Base) -> dict[str, str]:
+    """The image that an image stands on, as annotations of OCI's own; empty for a distribution."""
+    return {notes.BASE_NAME: base.reference, notes.BASE_DIGEST: base.digest} if base.image else {}
+
+
 def facts_of(recipe: Recipe, tree: Finished, digests: Digests, *, epoch: int) -> ImageFacts:
     """What an image is; its identity covers no packing and no circumstance."""
     facts = ImageFacts(
@@ -131,5 +137,6 @@ def facts_of(recipe: Recipe, tree: Finished, digests: Digests, *, epoch: int) ->
         digests.identity.result(),
         description=recipe.description,
         labels=recipe.labels,
+        notes=lineage(recipe.base),
     )
     return replace(facts, digest=identity_of(facts))

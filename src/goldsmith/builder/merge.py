@@ -5,7 +5,7 @@ pure (``plan_merge``); ``make_tree`` does it.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -48,12 +48,17 @@ def diverts(unpacked: Unpacked) -> bool:
     return any("--rename" in call and "--remove" not in call for call in calls)
 
 
-def plan_merge(packages: Iterable[Unpacked], taken: Mapping[str, str] = MappingProxyType({})) -> Merge:
+def plan_merge(
+    packages: Iterable[Unpacked],
+    taken: Mapping[str, str] = MappingProxyType({}),
+    apart: Container[str] = (),
+) -> Merge:
     """Decide what goes where.
 
     Args:
         packages: in the order in which they are asked.
         taken: the kind of each path of earlier groups.
+        apart: names of packages that dpkg has to unpack, because the tree has them already.
     """
     held = {path for path, kind in taken.items() if kind != "dir"}
     directories: dict[str, Entry] = {}
@@ -66,7 +71,7 @@ def plan_merge(packages: Iterable[Unpacked], taken: Mapping[str, str] = MappingP
         overlap = any(path in files or path in parents or path in taken for path in own_files) or any(
             path in files or path in held for path in own_parents
         )
-        if overlap or diverts(unpacked):
+        if overlap or unpacked.package.name in apart or diverts(unpacked):
             refused.append(unpacked)
             continue
         parents |= own_parents

@@ -15,6 +15,7 @@ from goldsmith.model.plan import Plan, Step
 from goldsmith.model.recipe import ComponentUse, Recipe
 
 VERSIONS = {
+    "base": 1,
     "place": 2,
     "configure": 5,
     "initramfs": 1,
@@ -58,7 +59,12 @@ def plan_build(recipe: Recipe, lock: Lock, contents: Contents) -> Plan:
         below = _install(steps, locked.packages, lock, prefix, initramfs=False)
         _components(steps, below, stage.components, lock, contents, prefix)
         _components(steps, below, stage.components, lock, contents, prefix, kind="validate")
-    below = _install(steps, lock.packages, lock, "", initramfs=True, spec=plain(recipe.disk))
+    ground: list[str] = []
+    if recipe.base.image:
+        _add(steps, ground, "base", "base", {"tree": recipe.base.tree})
+    below = _install(
+        steps, lock.packages, lock, "", initramfs=True, spec=plain(recipe.disk), ground=tuple(ground)
+    )
     _copies(steps, below, recipe)
     _add(steps, below, "accounts", "accounts", _accounts_facts(recipe, lock))
     _components(steps, below, recipe.components, lock, contents, "")
@@ -98,15 +104,16 @@ def _install(
     *,
     initramfs: bool,
     spec: object = None,
+    ground: tuple[str, ...] = (),
 ) -> list[str]:
-    below: list[str] = []
+    below: list[str] = [*ground]
     taken: list[str] = []
     late = ""
     for number, members in groups(packages):
         digests = [f"{p.name} {p.version} {p.sha256}" for p in members]
         place = f"{prefix}place {number}"
         facts: dict[str, object] = {"packages": digests, "epoch": lock.epoch, "taken": list(taken)}
-        steps.append(Step(place, "place", VERSIONS["place"], facts))
+        steps.append(Step(place, "place", VERSIONS["place"], facts, ground))
         below.append(place)
         _add(
             steps,
@@ -116,12 +123,16 @@ def _install(
             {"epoch": lock.epoch},
         )
         taken += digests
-        if initramfs and not late:
+        # An image has its initramfs; the last step makes it anew if need be.
+        if initramfs and not late and not ground:
             late = f"{prefix}initramfs"
             facts = {"epoch": lock.epoch, "disk": spec}
             steps.append(Step(late, "initramfs", VERSIONS["initramfs"], facts, tuple(below)))
     if late:
         below.append(late)
+    elif ground and isinstance(spec, Mapping) and spec.get("root") == "erofs":
+        # A root that is read-only wants more in its initramfs than any image brings.
+        _add(steps, below, "initramfs", "initramfs", {"epoch": lock.epoch, "disk": spec})
     return below
 
 

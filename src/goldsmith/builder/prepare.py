@@ -22,9 +22,9 @@ def decide(request: Request, *, home: Home, report: Callable[[str], None], may_l
         InputError: the recipe, a component or the lock is wrong.
         StaleLock: the recipe asks for what the lock does not hold, and ``update_lock`` is not set.
     """
-    recipe = read_recipe(request.path, request.settings)
-    inputs = read_inputs(recipe)
     lock = read_lock(lock_path(request.path))
+    recipe = grounded(read_recipe(request.path, request.settings), lock, home=home, report=report)
+    inputs = read_inputs(recipe)
     stale = lock is not None and is_stale(lock, recipe, inputs.downloads)
     if stale and not request.update_lock:
         raise StaleLock(
@@ -38,6 +38,15 @@ def decide(request: Request, *, home: Home, report: Callable[[str], None], may_l
     if lock is None or stale:
         lock = make_lock(request, recipe, home=home, report=report)
     return plan(inputs, lock)
+
+
+def grounded(recipe: Recipe, lock: Lock | None, *, home: Home, report: Callable[[str], None]) -> Recipe:
+    """The recipe with the image that it stands on found, where it stands on one."""
+    if not recipe.base.image:
+        return recipe
+    from goldsmith.lock.image import ground  # noqa: PLC0415 - most recipes stand on a distribution
+
+    return ground(recipe, home=home, locked=lock.base if lock else "", report=report)
 
 
 def make_lock(request: Request, recipe: Recipe, *, home: Home, report: Callable[[str], None]) -> Lock:

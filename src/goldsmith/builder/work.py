@@ -8,6 +8,7 @@ from pathlib import Path
 
 from goldsmith.builder import actions
 from goldsmith.builder.actions import Ground, in_tree
+from goldsmith.builder.base import EXTENDED_STATES, automatic_in, take_out
 from goldsmith.builder.component_steps import run_phase
 from goldsmith.builder.customize.system.apply import apply_system
 from goldsmith.builder.customize.table import CUSTOMIZATIONS, Means
@@ -72,11 +73,26 @@ def _customize(_step: Step, shop: Workshop, material: Material) -> Action:
             run=ground.sandbox.run,
         )
         ground.notes["warnings"] = list(warnings)
+        before = automatic_before(ground, lock)
         mark_automatic(ground.tree, automatic(lock), architecture=lock.architecture)
+        if before:
+            ground.tree.append(EXTENDED_STATES, f"\n{before}".encode())
         _apply(ground, shop, material, accounts=False)
         check_sources(ground.tree, material.inputs)
 
     return in_tree(shop, work)
+
+
+def automatic_before(ground: Ground, lock: Lock) -> str:
+    """What the image that a recipe stands on says of packages that came as dependencies; empty without one."""
+    if not lock.base or not ground.tree.is_file(EXTENDED_STATES):
+        return ""
+    chosen = [package.name for package in lock.packages]
+    return automatic_in(ground.tree.read_text(EXTENDED_STATES), chosen)
+
+
+def _base(_step: Step, shop: Workshop, material: Material) -> Action:
+    return take_out(shop, material.inputs.recipe)
 
 
 def _apply(ground: Ground, shop: Workshop, material: Material, *, accounts: bool) -> None:
@@ -170,6 +186,7 @@ def _remove(_step: Step, shop: Workshop, material: Material) -> Action:
 
 
 KINDS: Mapping[str, Callable[[Step, Workshop, Material], Action]] = {
+    "base": _base,
     "place": _install,
     "configure": _install,
     "initramfs": _initramfs,

@@ -13,7 +13,7 @@ from goldsmith.assay.leaks.foreign import foreign_subject
 from goldsmith.assay.leaks.look import look
 from goldsmith.assay.leaks.stored import stored_subject
 from goldsmith.assay.leaks.subject import Subject
-from goldsmith.disk.adopt.keep import facts_of
+from goldsmith.disk.adopt.opened import facts_of
 from goldsmith.effects import clock
 from goldsmith.errors import CheckFailed, UsageError
 from goldsmith.model.leak import Leak, LeakReport

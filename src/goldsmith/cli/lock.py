@@ -12,6 +12,7 @@ from goldsmith.cli.settings import read_settings
 from goldsmith.errors import StaleLock
 from goldsmith.lock.changes import Change, changes
 from goldsmith.lock.file import lock_path, read_lock
+from goldsmith.lock.image import ground
 from goldsmith.lock.inputs import is_stale
 from goldsmith.lock.mirror import read_host_apt
 from goldsmith.lock.renew import Renewed, downloads_of, origins_of, renew, tools_mirror
@@ -45,7 +46,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Resolve RECIPE's packages and downloads to exact versions, and write them to STEM.lock beside it."""
-    document = read_recipe(recipe, read_settings(settings))
+    document = ground(read_recipe(recipe, read_settings(settings)), home=find_home(), report=_say)
     if check:
         _refuse_stale(document, recipe)
     host, environment = read_host_apt(), dict(os.environ)
@@ -59,7 +60,7 @@ def command(
         renew_tools=renew_tools,
         offline=offline,
         write=not check,
-        report=lambda message: print(message, file=sys.stderr),
+        report=_say,
     )
     different = changes(renewed.previous, renewed.lock) if renewed.previous else ()
     if as_json:
@@ -68,6 +69,10 @@ def command(
         print(text(renewed, different, lock_path(recipe), is_check=check))
     if check and different:
         sys.exit(1)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
 
 
 def _refuse_stale(recipe: Recipe, path: Path) -> None:

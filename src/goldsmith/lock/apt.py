@@ -35,6 +35,8 @@ class Ask:
     """Whether recommended packages are wanted too."""
     installed: tuple[Candidate, ...] = ()
     """Packages that count as installed, and stay."""
+    status: str = ""
+    """dpkg's own list of what an image has, where the packages come into one."""
     where: Place | None = None
     """Where that is asked, for messages."""
 
@@ -213,7 +215,8 @@ def _chosen(sources: Iterable[Source], package: Candidate, uri: str, size: int) 
 
 def _write_state(root: AptRoot, ask: Ask) -> None:
     pins = "".join(f"Package: {name}\nPin: release *\nPin-Priority: -1\n\n" for name in sorted(ask.forbidden))
-    status = "".join(status_stanza(package) for package in ask.installed)
+    own = f"{ask.status.rstrip()}\n\n" if ask.status else ""
+    status = own + "".join(status_stanza(package) for package in ask.installed)
     for name, text in (("preferences", pins), ("status", status)):
         path = root.path / name
         # apt keeps its cache for as long as these files are as old as they were.

@@ -40,6 +40,8 @@ def lock_path(recipe: Path) -> Path:
 def lock_text(lock: Lock | ToolsLock) -> str:
     """A lock as it is written."""
     values = {field.name: getattr(lock, field.name) for field in fields(lock)}
+    if not values.get("base", True):
+        del values["base"]  # most locks stand on a distribution
     ordered = {"format": values.pop("format"), **values}
     lines = [f"  {json.dumps(name)}: {_value_text(value)}" for name, value in ordered.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -8,7 +8,7 @@ from goldsmith.model.canonical import digest
 from goldsmith.model.component import Download
 from goldsmith.model.distribution import goldsmith_needs
 from goldsmith.model.lock import FORMAT, Lock
-from goldsmith.model.recipe import PackageRequest, Recipe
+from goldsmith.model.recipe import Base, PackageRequest, Recipe
 
 
 def inputs_digest(recipe: Recipe, downloads: Iterable[Download]) -> str:
@@ -22,7 +22,7 @@ def inputs_digest(recipe: Recipe, downloads: Iterable[Download]) -> str:
     return digest(
         {
             "format": FORMAT,
-            "base": str(recipe.base),
+            "base": based_on(recipe.base) or str(recipe.base),
             "architecture": recipe.architecture,
             "repositories": [
                 {
@@ -43,6 +43,11 @@ def inputs_digest(recipe: Recipe, downloads: Iterable[Download]) -> str:
             ),
         }
     )
+
+
+def based_on(base: Base) -> str:
+    """The image that a recipe stands on, as its lock names it; empty for a distribution."""
+    return f"{base.reference} {base.digest}" if base.image else ""
 
 
 def _requests(requests: Iterable[PackageRequest]) -> list[str]:

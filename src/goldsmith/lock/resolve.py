@@ -6,14 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from goldsmith.effects.process import run
-from goldsmith.errors import GoldsmithError, UsageError
+from goldsmith.errors import GoldsmithError, InputError, UsageError
 from goldsmith.lock import apt
 from goldsmith.lock.apt import Ask, Chosen
 from goldsmith.lock.aptroot import AptRoot, opened
 from goldsmith.lock.candidate import Candidate, candidate, closure
 from goldsmith.lock.fetch import Origins, fetch_downloads, package_path
 from goldsmith.lock.groups import assign_groups
-from goldsmith.lock.inputs import inputs_digest
+from goldsmith.lock.image import Installed, installed_in
+from goldsmith.lock.inputs import based_on, inputs_digest
 from goldsmith.lock.mirror import no_mirror
 from goldsmith.lock.source import base_sources, extra_sources, find_distribution
 from goldsmith.model.component import Download
@@ -67,7 +68,10 @@ def resolve(
         read_lists(root, offline=offline, report=report)
         report("choosing packages")
         repositories = apt.indices(root)
-        packages = image_packages(root, recipe, distribution, previous, home if minimal else None)
+        if recipe.base.image:
+            packages = added_packages(root, recipe, distribution, previous, home, minimal=minimal)
+        else:
+            packages = image_packages(root, recipe, distribution, previous, home if minimal else None)
         stages = tuple(stage_packages(root, recipe, stage) for stage in recipe.stages)
     if downloads:
         report("downloading what components name")
@@ -76,7 +80,7 @@ def resolve(
         distribution=recipe.base.distribution,
         suite=recipe.base.suite,
         architecture=recipe.architecture,
-        epoch=max(repository.date for repository in repositories),
+        epoch=max(recipe.base.epoch, *(repository.date for repository in repositories)),
         tools=tools,
         repositories=repositories,
         packages=packages,
@@ -84,6 +88,7 @@ def resolve(
         downloads=fetch_downloads(
             downloads, previous.downloads if previous else (), mirror, home=home, offline=offline
         ),
+        base=based_on(recipe.base),
     )
     return settle(lock, previous)
 
@@ -133,6 +138,54 @@ def image_packages(
     return _entries(chosen.values(), recipe.packages, needs, groups)
 
 
+def added_packages(
+    root: AptRoot,
+    recipe: Recipe,
+    distribution: Distribution,
+    previous: Lock | None,
+    home: Home,
+    *,
+    minimal: bool,
+) -> tuple[LockedPackage, ...]:
+    """The packages that are put into the image which the recipe stands on: what it asks for and that does not have.
+
+    Raises:
+        InputError: the image has a package that the recipe forbids; and as ``resolve``.
+    """
+    there = installed_in(home, recipe.base)
+    refuse_forbidden(recipe, there)
+    has_kernel = any(name.startswith(distribution.kernel_prefix) for name in there.versions)
+    needs = tuple(
+        name
+        for name in goldsmith_needs(recipe, distribution)
+        if name not in there.versions and not (has_kernel and name.startswith(distribution.kernel_prefix))
+    )
+    ask = ask_for(recipe, needs)
+    wanted = tuple(request for request in ask.wanted if not _is_met(request, there.versions))
+    ask = replace(ask, wanted=wanted, essential=False, status=there.status)
+    same = previous is not None and previous.base == based_on(recipe.base)
+    chosen = None
+    if minimal and same and previous is not None:
+        with suppress(UsageError):
+            chosen = add_to(root, ask, previous, home)
+    if chosen is None:
+        chosen = apt.by_name(apt.solve(root, ask)) if wanted else {}
+    by_name = {name: item.package for name, item in chosen.items()}
+    groups = assign_groups(by_name, (), previous.packages if same and previous else ())
+    return _entries(chosen.values(), recipe.packages, needs, groups)
+
+
+def refuse_forbidden(recipe: Recipe, there: Installed) -> None:
+    """Refuse a recipe that forbids what the image it stands on has; errors as ``added_packages``."""
+    for request in recipe.packages:
+        if request.forbidden and request.name in there.versions:
+            raise InputError(
+                f"{recipe.base} has the package {request.name!r}, which the recipe forbids",
+                hint=f"take it out at the end: remove: {{packages: [{request.name}]}}",
+                where=request.where or recipe.where,
+            )
+
+
 def ask_for(recipe: Recipe, needs: Sequence[str]) -> Ask:
     """What apt is asked for: the recipe's packages, and what goldsmith needs where the recipe does not name it."""
     wanted = tuple(request for request in recipe.packages if not request.forbidden)
@@ -158,7 +211,7 @@ def add_to(root: AptRoot, ask: Ask, previous: Lock, home: Home) -> Mapping[str, 
         return None
     versions = {item.name: item.version for item in old}
     new = tuple(request for request in ask.wanted if not _is_met(request, versions))
-    essential = not any(item.essential for item in old)
+    essential = ask.essential and not any(item.essential for item in old)
     added = apt.solve(root, replace(ask, wanted=new, essential=essential, installed=old))
     entries = {entry.name: entry for entry in previous.packages}
     kept = {item.name: Chosen(item, entries[item.name]) for item in old}

@@ -119,6 +119,9 @@ class Lock:
     ]
     stages: Annotated[tuple[LockedStage, ...], Says("The packages of the build stages.")] = ()
     downloads: Annotated[tuple[LockedDownload, ...], Says("Files that components download.")] = ()
+    base: Annotated[
+        str, Says("The image that it stands on, as `NAME:VERSION-bN sha256:…`; empty for a distribution.")
+    ] = ""
     format: Annotated[int, Says("The format's version.")] = FORMAT
 
 

@@ -89,16 +89,26 @@ class Preamble:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """Where an image starts: a distribution and its suite, as in ``debian:trixie``."""
+    """Where an image starts: a distribution and its suite, as in ``debian:trixie``, or another image."""
 
     distribution: str
-    """The distribution's name, a key of ``DISTRIBUTIONS``."""
+    """The distribution's name, a key of ``DISTRIBUTIONS``; of an image, empty until the image is found."""
     suite: str
     """The code name of its release."""
+    image: str = ""
+    """The image as the recipe names it: ``web:1.2.0``, ``./vendor.qcow2`` or ``oci:HOST/NAME:TAG``; else empty."""
+    reference: str = ""
+    """The image that was found, as ``NAME:VERSION-bN``."""
+    digest: str = ""
+    """Its identity."""
+    tree: str = ""
+    """The identity of its tree, which decides what is built on it."""
+    epoch: int = 0
+    """The time of its youngest file, in seconds since 1970."""
 
     def __str__(self) -> str:
         """As it is written in a recipe."""
-        return f"{self.distribution}:{self.suite}"
+        return self.image or f"{self.distribution}:{self.suite}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +285,13 @@ class Recipe:
     ]
     base: Annotated[
         Base,
-        Says("The distribution and suite to start from.", key="from", scalar="base", example="debian:trixie"),
+        Says(
+            "The distribution and suite to start from; or an image: `web:1.2.0`, the path of a disk or an archive "
+            "(`./vendor.qcow2`), or `oci:HOST/NAME:TAG`.",
+            key="from",
+            scalar="base",
+            example="debian:trixie",
+        ),
     ]
     description: Annotated[str, Says("One line about the image.")] = ""
     labels: Annotated[Mapping[str, str], Says("Free labels, kept with the image.")] = field(

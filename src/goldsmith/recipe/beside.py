@@ -39,6 +39,7 @@ REFERENCES = (
     Reference(("stages", ITEM, "components", ITEM, "path"), "component"),
     Reference(("customizations", "files", ITEM, "source"), "source"),
     Reference(("tests", ITEM), "test"),
+    Reference(("from",), "image", must_exist=False, prefix="./"),
 )
 """Every place that names a file."""
 

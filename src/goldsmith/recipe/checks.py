@@ -23,6 +23,8 @@ def problems_of(recipe: Recipe, root: Node) -> Iterator[InputError]:
 
 def base(recipe: Recipe, root: Node) -> Iterator[InputError]:
     """The distribution, its suite and the architecture are known."""
+    if recipe.base.image:
+        return  # known when the image is
     place = place_of(root, "from")
     name, suite = recipe.base.distribution, recipe.base.suite
     distribution = DISTRIBUTIONS.get(name)

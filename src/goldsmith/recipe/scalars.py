@@ -29,6 +29,9 @@ class ScalarKind:
     """Its type in the reference page."""
 
 
+IMAGE = (
+    r"\.{0,2}/.+|(oci:|docker://).+|[a-z0-9][a-z0-9._-]*(:\d+\.\d+\.\d+(-b[1-9]\d*)?|@sha256:[0-9a-f]{8,64})"
+)
 DISTRIBUTION = r"[a-z][a-z0-9]*:[a-z0-9][a-z0-9.-]*"
 PACKAGE_NAME = r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?"
 PACKAGE = rf"-?{PACKAGE_NAME}|{PACKAGE_NAME}=[A-Za-z0-9.+~:-]+|{PACKAGE_NAME}/[a-z0-9.-]+"
@@ -49,12 +52,14 @@ def _text(node: Node, key: str, words: str) -> str:
 
 
 def base(node: Node, key: str) -> Base:
-    """``debian:trixie``."""
+    """``debian:trixie``, or an image."""
     words = "DISTRIBUTION:SUITE, as in debian:trixie"
     if node.kind == "map":
         hint = "write it on one line without a space after the ':', as in debian:trixie"
         raise InputError(f"{key!r} wants {words}, and found a map", hint=hint, where=node.place)
     text = _text(node, key, words)
+    if re.fullmatch(IMAGE, text):
+        return Base("", "", image=text)
     if not re.fullmatch(DISTRIBUTION, text):
         hint = f"write {text}:SUITE, as in debian:trixie" if text.isalpha() else "write debian:trixie"
         raise InputError(f"{key!r} wants {words}, and found {text!r}", hint=hint, where=node.place)
@@ -183,7 +188,7 @@ _NUMBER: Mapping[str, object] = {"type": "integer", "minimum": 0}
 SCALARS: Mapping[str, ScalarKind] = MappingProxyType(
     dict(
         (
-            _row("base", base, "`DISTRIBUTION:SUITE`", _pattern(DISTRIBUTION)),
+            _row("base", base, "`DISTRIBUTION:SUITE` or image", _pattern(f"{DISTRIBUTION}|{IMAGE}")),
             _row("package", package, "package", _pattern(PACKAGE)),
             _row("component", component, "path", {"type": "string", "minLength": 1}),
             _row("size", size, "size", {"anyOf": [_NUMBER, _pattern(f"minimal|{SIZE}")]}),

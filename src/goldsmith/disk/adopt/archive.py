@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BufferedReader
@@ -18,6 +18,7 @@ from goldsmith.disk.read.tar import Member, members
 from goldsmith.errors import InputError
 from goldsmith.model import oci
 from goldsmith.model.oci import Descriptor
+from goldsmith.store.layout import Layout
 
 LARGEST_JSON = 4 << 20
 MOST_LAYERS = 500
@@ -35,6 +36,57 @@ class Archive:
     contents: Contents
     left_out: tuple[str, ...]
     """Device nodes that are no part of the tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The objects of an OCI layout, verified when they are read."""
+
+    find: Callable[[str], Body | None]
+    """The object with a digest, wherever it lies."""
+
+    def layers(self, items: tuple[Descriptor, ...]) -> tuple[Descriptor, ...]:
+        """The layers of the one image among manifests and indexes, lowest first.
+
+        Raises:
+            InputError: there is none, there are several, or an object is not what its name says.
+        """
+        manifest = self._manifest(items, DEPTH)
+        _, *layers = oci_children(self._object(manifest))
+        if not layers or len(layers) > MOST_LAYERS:
+            raise malformed(f"the image has {len(layers)} layers")
+        if any("tar" not in layer.media_type for layer in layers):
+            raise refused(
+                f"it is an artifact of {layers[0].media_type}, no container image",
+                "name an image that podman save --format oci-archive or skopeo copy has made",
+            )
+        return tuple(layers)
+
+    def _manifest(self, items: tuple[Descriptor, ...], depth: int) -> Descriptor:
+        images = [item for item in items if item.artifact_type != oci.DISK]
+        if len(images) > 1:
+            ours = [item for item in images if item.platform == ("linux", "amd64")]
+            images = ours[:1] or images
+        if len(images) != 1 or not depth:
+            raise refused(
+                f"the archive holds {len(images)} images",
+                "copy the one you want into an archive: skopeo copy",
+            )
+        if images[0].media_type == oci.INDEX:
+            return self._manifest(oci_children(self._object(images[0])), depth - 1)
+        return images[0]
+
+    def blob(self, item: Descriptor) -> Body:
+        """The bytes of an object, verified."""
+        body = self.find(item.digest) if oci.DIGEST.fullmatch(item.digest) else None
+        if body is None:
+            raise malformed(f"the object {item.digest:.100} is not there")
+        if f"sha256:{digest_of(body)}" != item.digest:
+            raise malformed(f"the object {item.digest} is not what its name says")
+        return body
+
+    def _object(self, item: Descriptor) -> Mapping[str, object]:
+        return _parsed(self.blob(item).read(0, LARGEST_JSON + 1), item.digest)
 
 
 def read_archive(path: Path, room: Path, stack: ExitStack, *, jobs: int) -> Archive:
@@ -55,11 +107,17 @@ def read_archive(path: Path, room: Path, stack: ExitStack, *, jobs: int) -> Arch
     blobs = {member.name.removeprefix("./"): member for member in _first(area)}
     if MARKER in blobs and INDEX in blobs:
         kind = "oci-archive"
-        archive = OciArchive(area, blobs)
-        for layer in archive.layers():
-            unpacked = _layer(archive, layer, room, stack)
-            tally.held += unpacked.size
-            tree.add_layer(members(unpacked), unpacked.descriptor, layered=True)
+
+        def find(digest: str) -> Body | None:
+            member = blobs.get(f"blobs/{digest.replace(':', '/')}")
+            if member is None or member.kind != "file":
+                return None
+            pieces = (Piece(0, member.place, member.size),) if member.size else ()
+            return Body(area.descriptor, member.size, pieces)
+
+        index = blobs[INDEX]
+        listed = _parsed(area.read(index.place, min(index.size, LARGEST_JSON + 1)), INDEX)
+        _add_layers(tree, tally, Objects(find), oci_children(listed), room, stack)
     elif "manifest.json" in blobs:
         raise refused(
             "it is an archive of the old docker format",
@@ -74,6 +132,39 @@ def read_archive(path: Path, room: Path, stack: ExitStack, *, jobs: int) -> Arch
         raise malformed("the archive holds no files")
     contents = contents_of(tree.nodes.values(), jobs=jobs)
     return Archive(kind, contents, tuple(tree.left_out))
+
+
+def read_layout(layout: Layout, image: Descriptor, room: Path, stack: ExitStack, *, jobs: int) -> Archive:
+    """Read a container image of an OCI layout; as ``read_archive``."""
+
+    def find(digest: str) -> Body | None:
+        path = layout.blobs.path(digest)
+        if not path.exists():
+            return None
+        area = _open(path, stack)
+        return Body(area.descriptor, area.size, (Piece(0, 0, area.size),) if area.size else ())
+
+    tally = Tally(held=0)
+    tree = Growing(tally)
+    _add_layers(tree, tally, Objects(find), (image,), room, stack)
+    if not tree.nodes:
+        raise malformed("the image holds no files")
+    contents = contents_of(tree.nodes.values(), jobs=jobs)
+    return Archive("oci-image", contents, tuple(tree.left_out))
+
+
+def _add_layers(
+    tree: Growing,
+    tally: Tally,
+    objects: Objects,
+    items: tuple[Descriptor, ...],
+    room: Path,
+    stack: ExitStack,
+) -> None:
+    for layer in objects.layers(items):
+        unpacked = _layer(objects, layer, room, stack)
+        tally.held += unpacked.size
+        tree.add_layer(members(unpacked), unpacked.descriptor, layered=True)
 
 
 def _open(path: Path, stack: ExitStack) -> Area:
@@ -93,74 +184,15 @@ def _first(area: Area) -> Iterator[Member]:
         yield member
 
 
-def _layer(archive: "OciArchive", layer: Descriptor, room: Path, stack: ExitStack) -> Area:
+def _layer(objects: Objects, layer: Descriptor, room: Path, stack: ExitStack) -> Area:
     """A layer as a plain tar archive."""
-    body = archive.blob(layer)
+    body = objects.blob(layer)
     if not packing(body.read(0, 6)):
         member = body.pieces[0]
         return Area(body.descriptor, member.place, member.length)
     output = room / f"layer-{layer.digest[-16:]}"
     unpack(BufferedReader(body.raw(), 1 << 20), body.size, output)
     return _open(output, stack)
-
-
-@dataclass(frozen=True, slots=True)
-class OciArchive:
-    """The objects of an OCI archive, verified when they are read."""
-
-    area: Area
-    members: Mapping[str, Member]
-
-    def layers(self) -> tuple[Descriptor, ...]:
-        """The layers of the image in it, lowest first.
-
-        Raises:
-            InputError: there is none, there are several, or an object is not what its name says.
-        """
-        manifest = self._manifest(oci_children(self._json(INDEX)), DEPTH)
-        _, *layers = oci_children(self._object(manifest))
-        if not layers or len(layers) > MOST_LAYERS:
-            raise malformed(f"the image in the archive has {len(layers)} layers")
-        if any("tar" not in layer.media_type for layer in layers):
-            raise refused(
-                f"the archive holds an artifact of {layers[0].media_type}, no container image",
-                "name an archive that podman save --format oci-archive or skopeo copy has made",
-            )
-        return tuple(layers)
-
-    def _manifest(self, items: tuple[Descriptor, ...], depth: int) -> Descriptor:
-        images = [item for item in items if item.artifact_type != oci.DISK]
-        if len(images) > 1:
-            ours = [item for item in images if item.platform in {("linux", "amd64"), None}]
-            images = ours[:1] if ours and ours[0].platform else images
-        if len(images) != 1 or not depth:
-            raise refused(
-                f"the archive holds {len(images)} images",
-                "copy the one you want into an archive: skopeo copy",
-            )
-        if images[0].media_type == oci.INDEX:
-            return self._manifest(oci_children(self._object(images[0])), depth - 1)
-        return images[0]
-
-    def blob(self, item: Descriptor) -> Body:
-        """The bytes of an object, verified."""
-        name = f"blobs/{item.digest.replace(':', '/')}"
-        member = self.members.get(name)
-        if member is None or member.kind != "file" or not oci.DIGEST.fullmatch(item.digest):
-            raise malformed(f"the archive does not hold the object {item.digest:.100}")
-        pieces = (Piece(0, member.place, member.size),) if member.size else ()
-        body = Body(self.area.descriptor, member.size, pieces)
-        if f"sha256:{digest_of(body)}" != item.digest:
-            raise malformed(f"the object {item.digest} in the archive is not what its name says")
-        return body
-
-    def _object(self, item: Descriptor) -> Mapping[str, object]:
-        body = self.blob(item)
-        return _parsed(body.read(0, LARGEST_JSON + 1), item.digest)
-
-    def _json(self, name: str) -> Mapping[str, object]:
-        member = self.members[name]
-        return _parsed(self.area.read(member.place, min(member.size, LARGEST_JSON + 1)), name)
 
 
 def _parsed(data: bytes, name: str) -> Mapping[str, object]:

@@ -86,15 +86,20 @@ def recognise_system(contents: Contents) -> Recognised:
 
 
 def os_release(contents: Contents) -> dict[str, str]:
-    """The fields of os-release(5); lines that are none are left out."""
+    """The fields of the tree's os-release; empty if there is none."""
     for path in OS_RELEASE:
         data = contents.data(path, limit=1 << 16)
         if data is not None:
             break
     else:
         return {}
+    return parse_os_release(data.decode(errors="replace"))
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    """The fields of os-release(5); lines that are none are left out."""
     fields = {}
-    for line in data.decode(errors="replace").splitlines():
+    for line in text.splitlines():
         name, equals, value = line.strip().partition("=")
         if equals and name.isidentifier():
             try:
