@@ -174,4 +174,5 @@ def kill_children() -> None:
 
 def interact(argv: Sequence[str]) -> int:
     """Hand the terminal to a program until it ends; its exit code."""
-    return subprocess.run(list(argv), env=environment(), check=False).returncode
+    kind = {"TERM": os.environ["TERM"]} if "TERM" in os.environ else None
+    return subprocess.run(list(argv), env=environment(kind), check=False).returncode

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 LOOPBACK = "127.0.0.1"
+BANNER = 256
 
 
 def free_port() -> int:
@@ -17,6 +18,26 @@ def free_port() -> int:
         listener.bind((LOOPBACK, 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a TCP port of the loopback just now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def banner(port: int, *, timeout: float) -> bytes:
+    """The first bytes that a server on a port of the loopback says by itself; empty if none does in time."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=timeout) as connection:
+            return connection.recv(BANNER)
+    except OSError:
+        return b""
 
 
 class Lines:
@@ -30,9 +51,28 @@ class Lines:
         """Send one line; the newline is added here."""
         self._connection.sendall(line + b"\n")
 
+    def send_bytes(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self._connection.sendall(data)
+
     def receive(self) -> bytes:
         """The next line without its newline; empty when the other side has closed."""
         return self._reader.readline().rstrip(b"\r\n")
+
+    def receive_bytes(self, size: int) -> bytes:
+        """Exactly so many bytes.
+
+        Raises:
+            EOFError: the other side has closed before.
+        """
+        data = self._reader.read(size)
+        if len(data) < size:
+            raise EOFError(f"{len(data)} of {size} bytes came")
+        return data
+
+    def limit(self, seconds: float) -> None:
+        """Give up each later wait after so many seconds."""
+        self._connection.settimeout(seconds)
 
 
 @contextmanager

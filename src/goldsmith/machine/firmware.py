@@ -30,18 +30,28 @@ PLACES = (
 )
 
 
-def place_uefi(directory: Path, places: Sequence[Ovmf] = PLACES) -> UefiFiles:
-    """The firmware, with a copy of its variables in ``directory`` for one machine to write to.
+def find_uefi(places: Sequence[Ovmf] = PLACES) -> Ovmf:
+    """The first place that has the firmware.
 
     Raises:
         MissingTool: no place has it.
     """
     for place in places:
         if place.code.is_file() and place.variables.is_file():
-            variables = directory / VARIABLES
-            shutil.copyfile(place.variables, variables)
-            return UefiFiles(place.code, variables)
+            return place
     raise MissingTool(
         "the UEFI firmware OVMF is not installed on this host",
         hint="install it: apt-get install --no-install-recommends ovmf; or boot with --firmware bios",
     )
+
+
+def place_uefi(directory: Path, places: Sequence[Ovmf] = PLACES) -> UefiFiles:
+    """The firmware, with a copy of its variables in ``directory`` for one machine to write to.
+
+    Raises:
+        MissingTool: no place has it.
+    """
+    place = find_uefi(places)
+    variables = directory / VARIABLES
+    shutil.copyfile(place.variables, variables)
+    return UefiFiles(place.code, variables)

@@ -9,6 +9,10 @@ CONSOLE = "console.log"
 REPORT = "report.log"
 FIRMWARE = "firmware.log"
 MONITOR = "qmp.sock"
+AGENT = "agent.sock"
+TERMINAL = "console.sock"
+PORT = "goldsmith.agent"
+"""The name of the agent's port inside."""
 
 CPU = {
     Accelerator.KVM: "host",
@@ -33,7 +37,8 @@ def command(machine: MachineSpec) -> tuple[str, ...]:
         "-nodefaults",
         "-no-user-config",
         "-sandbox", SANDBOX,
-        "-name", "goldsmith",
+        "-name", escaped(machine.name),
+        *(["-uuid", machine.uuid] if machine.uuid else []),
         "-machine", "q35",
         "-accel", machine.accelerator.value,
         "-cpu", CPU[machine.accelerator],
@@ -45,19 +50,20 @@ def command(machine: MachineSpec) -> tuple[str, ...]:
         *([] if machine.reboots else ["-no-reboot"]),
         *(["-S"] if machine.paused else []),
         *(_flash(machine.uefi) if machine.uefi else []),
-        "-drive", f"if=none,id=root,file={escaped(str(machine.disk))},format=qcow2,cache=unsafe,discard=unmap",
+        "-drive", f"if=none,id=root,file={escaped(str(machine.disk))},format=qcow2,cache={_cache(machine)},discard=unmap",
         "-device", "virtio-blk-pci,drive=root,bootindex=0",
         *(_seed(str(machine.seed)) if machine.seed else []),
         "-netdev", ",".join(["user,id=net", *_network(machine)]),
-        "-device", "virtio-net-pci,netdev=net,romfile=",
+        "-device", "virtio-net-pci,netdev=net,romfile=" + (f",mac={machine.mac}" if machine.mac else ""),
         "-device", "virtio-rng-pci",
-        "-chardev", f"file,id=console,path={CONSOLE}",
+        "-chardev", _console(machine),
         "-serial", "chardev:console",
         "-chardev", f"file,id=report,path={REPORT}",
         "-serial", "chardev:report",
         "-chardev", f"file,id=firmware,path={FIRMWARE}",
         "-device", f"isa-debugcon,iobase={BIOS_LOG_PORT:#x},chardev=firmware",
         "-qmp", f"unix:{MONITOR},server=on,wait=off",
+        *(_agent() if machine.agent else []),
         *(word for credential in machine.credentials for word in _credential(credential)),
     )  # fmt: skip
 
@@ -70,6 +76,25 @@ def cpus(machine: MachineSpec) -> int:
 def escaped(value: str) -> str:
     """A value inside a QEMU option, where a comma ends it unless doubled."""
     return value.replace(",", ",,")
+
+
+def _cache(machine: MachineSpec) -> str:
+    """A throwaway disk is never flushed to the host's; one that stays is when the guest asks for it."""
+    return "writeback" if machine.stays else "unsafe"
+
+
+def _console(machine: MachineSpec) -> str:
+    if machine.stays:
+        return f"socket,id=console,path={TERMINAL},server=on,wait=off,logfile={CONSOLE},logappend=on"
+    return f"file,id=console,path={CONSOLE}"
+
+
+def _agent() -> list[str]:
+    return [
+        "-device", "virtio-serial-pci",
+        "-chardev", f"socket,id=agent,path={AGENT},server=on,wait=off",
+        "-device", f"virtserialport,chardev=agent,name={PORT}",
+    ]  # fmt: skip
 
 
 def _flash(uefi: UefiFiles) -> list[str]:

@@ -1,7 +1,6 @@
 """A small client of QMP, QEMU's control protocol: one JSON object a line over a Unix socket."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from goldsmith.effects.clock import monotonic, sleep
 from goldsmith.effects.sockets import Lines, unix_lines
 from goldsmith.errors import StepFailed
 from goldsmith.machine.qemu import MONITOR
+from goldsmith.machine.reach import connected as reachable
 
 TIMEOUT = 10.0
 LOOK_AGAIN = 0.05
@@ -66,16 +66,12 @@ def monitor(directory: Path, timeout: float = TIMEOUT) -> Iterator[Monitor]:
     Raises:
         StepFailed: nothing answers there, or not in time.
     """
-    # A Unix socket's path has at most 107 bytes; by way of the directory's descriptor any directory will do.
-    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with ExitStack() as stack:
-            socket = Path(f"/proc/self/fd/{descriptor}") / MONITOR
+    with ExitStack() as stack:
+        socket = stack.enter_context(reachable(directory, MONITOR))
+        try:
             yield Monitor(stack.enter_context(_connected(socket, directory, timeout)))
-    except TimeoutError as error:
-        raise _silent(directory) from error
-    finally:
-        os.close(descriptor)
+        except TimeoutError as error:
+            raise _silent(directory) from error
 
 
 @contextmanager

@@ -78,6 +78,16 @@ class MachineSpec:
     """Whether a reset restarts the machine; otherwise it ends QEMU."""
     paused: bool = False
     """Whether it waits for ``cont`` before its first instruction."""
+    agent: bool = False
+    """Whether it has a port for the agent."""
+    stays: bool = False
+    """Whether its disk is to survive a crash of this host, and its console can be typed at."""
+    name: str = "goldsmith"
+    """What its process is called."""
+    uuid: str = ""
+    """Its identity in the firmware tables; empty for none."""
+    mac: str = ""
+    """The address of its network card; empty for QEMU's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class Home:
         cache/written/HEX.json        which files were written of an image, and where
         store/                        built images: an OCI image layout
         machines/                     throwaway machines and their logs
+        vms/NAME/                     machines that stay (goldsmith vm)
         work/PID-…/                   what a running build needs; swept by the next run if its process is gone
         logs/                         logs of builds
     """

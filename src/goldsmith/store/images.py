@@ -17,6 +17,7 @@ from goldsmith.model.oci import Descriptor
 from goldsmith.store import notes
 from goldsmith.store.home import Home
 from goldsmith.store.layout import Layout, named
+from goldsmith.store.machines import refuse_used
 
 REFERENCE = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9._-]*)"
@@ -259,7 +260,7 @@ def delete_image(home: Home, reference: str) -> list[str]:
     The objects stay until they are collected. ``NAME:VERSION`` means the next older build from now on, if there is one.
 
     Raises:
-        UsageError: there is none, or a tag still names the image.
+        UsageError: there is none, a tag still names the image, or local machines were made from it.
     """
     image = find(home, reference)
     gone: list[str] = []
@@ -275,6 +276,7 @@ def delete_image(home: Home, reference: str) -> list[str]:
                 hint=f"delete that name first: goldsmith delete {tags[0]}",
             )
         else:
+            refuse_used(home, image.digest, image.own)
             gone[:] = sorted(own & {image.own, f"{image.name}:{image.version}"})
         for name in gone:
             del refs[name]

@@ -1,0 +1,1 @@
+"""Machines that stay: made, started, snapshotted, cloned, renamed and deleted by name."""
