@@ -353,3 +353,14 @@ def test_attributes_that_ext4_cannot_hold_are_refused(tools: Tools, room: Path) 
     make_empty(room / "disk", layout.size)
     with pytest.raises(StepFailed, match="the extended attributes of '/a' are larger than the 4096 bytes"):
         make_ext4(source, layout, tools=tools, epoch=EPOCH, output=room / "disk")
+
+
+def test_what_is_empty_of_a_large_disk_stays_unwritten(tools: Tools, tree: Path, room: Path) -> None:
+    """100 GiB: 800 groups, of which a few hold the tree."""
+    spec = DiskSpec(size=100 << 30, boot="bios")
+    layout = plan_layout(spec, name="web", architecture="amd64", need=need_of(tree))
+    made(tree, layout, tools, room / "disk")
+    fsck(tools, room / "disk", layout)
+    taken = (room / "disk").stat().st_blocks * 512
+    assert taken < 16 * MIB
+    assert numbers(tools, room / "disk", layout)["Free blocks"] > 25_000_000

@@ -125,19 +125,25 @@ def _is_power(number: int, base: int) -> bool:
     return number == 1
 
 
-def own_blocks(geometry: Geometry, group: Group) -> set[int]:
-    """The blocks of a group that tables take, numbered in the group: what its map says where mke2fs wrote none."""
-    taken: set[int] = set()
-    if group.has_copy:
-        taken.update(range(1 + geometry.descriptor_blocks + geometry.reserved_descriptors))
-    for other in geometry.groups:
-        for start, count in (
-            (other.block_bitmap, 1),
-            (other.inode_bitmap, 1),
-            (other.inode_table, geometry.table_blocks),
-        ):
-            low, high = max(start - group.first, 0), min(start + count - group.first, group.blocks)
-            taken.update(range(low, high))
+def own_blocks(geometry: Geometry) -> list[int]:
+    """The blocks of each group that tables take, a bit for each: what its map says where mke2fs wrote none."""
+    taken = [0] * len(geometry.groups)
+    heads = 1 + geometry.descriptor_blocks + geometry.reserved_descriptors
+    for group in geometry.groups:
+        places = [
+            (group.block_bitmap, 1),
+            (group.inode_bitmap, 1),
+            (group.inode_table, geometry.table_blocks),
+        ]
+        if group.has_copy:
+            places.append((group.first, heads))
+        for place, length in places:
+            start, left = place, length
+            while left:
+                number, at = divmod(start, geometry.blocks_per_group)
+                part = min(left, geometry.blocks_per_group - at)
+                taken[number] |= ((1 << part) - 1) << at
+                start, left = start + part, left - part
     return taken
 
 

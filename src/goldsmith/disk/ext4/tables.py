@@ -11,6 +11,11 @@ from goldsmith.disk.ext4.plan import Runs
 from goldsmith.model.disk import BLOCK
 
 SUPERBLOCK_SIZE = 1024
+FREE_BLOCKS, FREE_INODES, DIRECTORIES, FLAGS = 12, 14, 16, 18
+BLOCK_SUM, INODE_SUM, UNUSED, SUM = 24, 26, 28, 30
+"""Where the fields of a descriptor are."""
+TO_HIGH = {FREE_BLOCKS: 32, FREE_INODES: 32, DIRECTORIES: 32, BLOCK_SUM: 32, INODE_SUM: 32, UNUSED: 22}
+"""How far behind the lower half of a field its upper half is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +28,17 @@ class Taken:
     """How many inodes; they are its first."""
     directories: int
     """How many of them are directories."""
+    untouched: bool
+    """Whether its map says what it said before."""
 
 
-def taken_now(geometry: Geometry, free: Runs, used: int, directories: Sequence[int]) -> list[Taken]:
+def taken_now(
+    before: Sequence[int], geometry: Geometry, free: Runs, used: int, directories: Sequence[int]
+) -> list[Taken]:
     """What is taken of each group once a tree is placed.
 
     Args:
+        before: what was taken of each group of the empty file system.
         geometry: the file system.
         free: the blocks that are left.
         used: how many inodes are used; they are the first.
@@ -45,17 +55,19 @@ def taken_now(geometry: Geometry, free: Runs, used: int, directories: Sequence[i
     result = []
     for group in geometry.groups:
         everything = (1 << BLOCK * 8) - 1
-        before = group.number * geometry.inodes_per_group
-        inodes = min(max(used - before, 0), geometry.inodes_per_group)
-        result.append(Taken(everything & ~left[group.number], inodes, counts[group.number]))
+        inodes = min(max(used - group.number * geometry.inodes_per_group, 0), geometry.inodes_per_group)
+        blocks = everything & ~left[group.number]
+        result.append(Taken(blocks, inodes, counts[group.number], blocks == before[group.number]))
     return result
 
 
 def maps(geometry: Geometry, taken: Sequence[Taken]) -> Iterator[tuple[int, bytes]]:
-    """The maps of all groups that need them, with their blocks."""
+    """The maps of all groups that need them, with their blocks; those of empty groups stay unwritten, as mke2fs left them."""
     for group, now in zip(geometry.groups, taken, strict=True):
-        yield group.block_bitmap, now.blocks.to_bytes(BLOCK, "little")
-        yield group.inode_bitmap, inode_map(geometry, now)
+        if not now.untouched:
+            yield group.block_bitmap, now.blocks.to_bytes(BLOCK, "little")
+        if now.inodes:
+            yield group.inode_bitmap, inode_map(geometry, now)
 
 
 def inode_map(geometry: Geometry, now: Taken) -> bytes:
@@ -84,27 +96,23 @@ def descriptors(skeleton: bytes, geometry: Geometry, taken: Sequence[Taken]) -> 
 def descriptor(row: bytes, geometry: Geometry, group: Group, now: Taken) -> bytes:
     """One group's descriptor."""
     result = bytearray(row)
-    free_blocks = BLOCK * 8 - now.blocks.bit_count()
     free_inodes = geometry.inodes_per_group - now.inodes
-    flags = group.flags & ~geo.BLOCK_UNINIT
+    numbers = {FREE_INODES: free_inodes, DIRECTORIES: now.directories, UNUSED: free_inodes}
+    flags = group.flags
+    if not now.untouched:
+        flags &= ~geo.BLOCK_UNINIT
+        covered = now.blocks.to_bytes(BLOCK, "little")[: geometry.blocks_per_group // 8]
+        numbers |= {FREE_BLOCKS: BLOCK * 8 - now.blocks.bit_count(), BLOCK_SUM: crc(geometry.seed, covered)}
     if now.inodes:
         flags &= ~geo.INODE_UNINIT
-    numbers = {
-        12: free_blocks,
-        14: free_inodes,
-        16: now.directories,
-        24: crc(geometry.seed, now.blocks.to_bytes(BLOCK, "little")[: geometry.blocks_per_group // 8]),
-        26: crc(geometry.seed, inode_map(geometry, now)[: geometry.inodes_per_group // 8]),
-        28: free_inodes,
-    }
-    high = {12: 44, 14: 46, 16: 48, 24: 56, 26: 58, 28: 50}
+        numbers[INODE_SUM] = crc(geometry.seed, inode_map(geometry, now)[: geometry.inodes_per_group // 8])
     for low, value in numbers.items():
         struct.pack_into("<H", result, low, value & 0xFFFF)
-        struct.pack_into("<H", result, high[low], value >> 16)
-    struct.pack_into("<HH", result, 18, flags, 0)
-    struct.pack_into("<H", result, 30, 0)
+        struct.pack_into("<H", result, low + TO_HIGH[low], value >> 16)
+    struct.pack_into("<H", result, FLAGS, flags)
+    struct.pack_into("<H", result, SUM, 0)
     checksum = crc(crc(geometry.seed, group.number.to_bytes(4, "little")), bytes(result))
-    struct.pack_into("<H", result, 30, checksum & 0xFFFF)
+    struct.pack_into("<H", result, SUM, checksum & 0xFFFF)
     return bytes(result)
 
 

@@ -67,19 +67,19 @@ def fill(
     placed = place_tree({"/": root, **entries}, free, first, root_block(volume, geometry), solid)
     write_blocks(volume, small_blocks(placed, geometry))
     write_inodes(volume, placed, geometry, epoch)
-    write_tables(volume, described, geometry, placed)
+    write_tables(volume, described, geometry, before, placed)
     return write_files(volume, placed, open_file)
 
 
 def taken_before(volume: Volume, geometry: Geometry) -> list[int]:
     """What mke2fs has taken of each group: a bit for each block."""
+    own = geo.own_blocks(geometry)
     taken = []
     for group in geometry.groups:
-        if group.flags & geo.BLOCK_UNINIT:
-            bits = sum(1 << block for block in geo.own_blocks(geometry, group)) | geo.padding(group)
-        else:
-            bits = int.from_bytes(volume.read(group.block_bitmap), "little") | geo.padding(group)
-        taken.append(bits)
+        bits = own[group.number]
+        if not group.flags & geo.BLOCK_UNINIT:
+            bits = int.from_bytes(volume.read(group.block_bitmap), "little")
+        taken.append(bits | geo.padding(group))
     return taken
 
 
@@ -195,11 +195,14 @@ def write_tables(
     volume: Volume,
     described: bytes,
     geometry: Geometry,
+    before: list[int],
     placed: Placed,
 ) -> None:
     """Bring maps, descriptors and superblock up to date, and their copies."""
     directories = [node.number for node in placed.nodes if node.entry.kind == "dir"]
-    taken = tables.taken_now(geometry, placed.free, placed.used, [*directories, placed.inodes["/lost+found"]])
+    taken = tables.taken_now(
+        before, geometry, placed.free, placed.used, [*directories, placed.inodes["/lost+found"]]
+    )
     write_blocks(volume, tables.maps(geometry, taken))
     rows = tables.descriptors(described[: len(geometry.groups) * geo.DESCRIPTOR], geometry, taken)
     rows += described[len(rows) :]
