@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from tests.system.conftest import TINY, Tiny
 from tests.system.driver import Said, goldsmith
 from tests.system.inside import disk_of, index, read
 from tests.system.recipes import write_rich
+
+from goldsmith.builder import layers
+from goldsmith.store.home import Home
 
 pytestmark = pytest.mark.image
 CANARY = "canary-5b1d0e-secret"
@@ -251,3 +255,85 @@ def test_a_download_with_a_checksum_is_kept_for_offline_builds(tiny: Tiny, tmp_p
         assert len(server.asked) > asked
     offline = build(directory, tiny, "--no-cache", "--offline").json
     assert offline["disk_digest"] == facts["disk_digest"]
+
+
+def test_a_removed_package_is_gone_with_its_files_and_its_record(tiny: Tiny, tmp_path: Path) -> None:
+    recipe = "remove:\n  packages: [systemd-repart]\n"
+    facts = build(write(tmp_path / "purge", tiny, recipe), tiny).json
+    tree, before = index(tiny.home, facts), index(tiny.home, tiny.facts)
+    assert {
+        "/usr/bin/systemd-repart",
+        "/var/lib/dpkg/info/systemd-repart.list",
+    } <= before.keys() - tree.keys()
+    assert "\nPackage: systemd-repart\n" in read(tiny.home, tiny.facts, "/var/lib/dpkg/status")
+    assert "\nPackage: systemd-repart\n" not in read(tiny.home, facts, "/var/lib/dpkg/status")
+    assert "/usr/bin/systemctl" in tree
+
+
+NEEDY = """\
+packages: [ca-certificates, console-setup, locales, netbase, nftables, openssh-server, systemd-timesyncd, tzdata]
+customizations:
+  hostname: needy
+  timezone: {timezone: Europe/Berlin, ntpservers: [time.example.invalid]}
+  locale: {languages: [de_DE.UTF-8], keyboard: de}
+  firewall: {ports: ["8080:tcp"], services: {enabled: [ssh]}}
+  sshd: {permit_root_login: "no"}
+  services: {enabled: [nftables], masked: [getty@tty2]}
+  cacerts: {pem_certs: ["CERTIFICATE"]}
+"""
+"""Each of these customizations needs a package that the smallest image does not have."""
+
+
+def certificate(room: Path) -> str:
+    """A certificate of an authority of one's own, as YAML has it within double quotes."""
+    words = ["-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=A test", "-keyout", "/dev/null"]
+    done = subprocess.run(["openssl", "req", *words], cwd=room, capture_output=True, text=True, check=True)
+    return done.stdout.replace("\n", "\\n")
+
+
+@pytest.mark.slow
+def test_customizations_that_need_more_packages_go_together(tiny: Tiny, tmp_path: Path) -> None:
+    recipe = NEEDY.replace("CERTIFICATE", certificate(tmp_path))
+    directory = write(tmp_path / "needy", tiny, recipe)
+    facts = build(directory, tiny, "--update-lock").json
+    tree = index(tiny.home, facts)
+
+    def text(path: str) -> str:
+        return read(tiny.home, facts, path)
+
+    assert tree["/etc/localtime"][8] == "/usr/share/zoneinfo/Europe/Berlin"
+    assert "LANG=de_DE.UTF-8" in text("/etc/locale.conf")
+    assert "/usr/lib/locale/locale-archive" in tree
+    assert 'XKBLAYOUT="de"' in text("/etc/default/keyboard")
+    assert "8080" in text("/etc/nftables.conf")
+    assert any("time.example.invalid" in text(path) for path in tree if "timesyncd.conf.d/" in path)
+    assert any(
+        "PermitRootLogin no" in text(path) for path in tree if path.startswith("/etc/ssh/sshd_config.d/")
+    )
+    assert len([path for path in tree if path.startswith("/usr/local/share/ca-certificates/")]) == 1
+    assert "/etc/systemd/system/sysinit.target.wants/nftables.service" in tree
+    assert tree["/etc/systemd/system/getty@tty2.service"][8] == "/dev/null"
+    assert not [path for path in tree if path.startswith("/etc/ssh/ssh_host_")]
+    again = build(directory, tiny, "--no-cache").json
+    assert again["disk_digest"] == facts["disk_digest"]
+
+
+def test_what_a_component_put_off_is_recorded(tiny: Tiny, tmp_path: Path) -> None:
+    """A reboot and a started service: neither happens in a build, and both are told."""
+    reboot = (
+        component("true") + "      - name: Again\n        action: Reboot\n        inputs: {delaySeconds: 7}\n"
+    )
+    start = component("systemctl start systemd-timesyncd.service", "systemctl restart cron nginx.service")
+    directory = write(
+        tmp_path / "recorded", tiny, "components: [reboot.yml, start.yml]\n", reboot=reboot, start=start
+    )
+    facts = build(directory, tiny).json
+    keys = {step["name"]: step["key"] for step in facts["steps"]}
+    found = [
+        layers.load(Home(tiny.home), keys[name])
+        for name in ("component 1 reboot.yml", "component 2 start.yml")
+    ]
+    assert [layer.notes["recorded"] for layer in found if layer] == [
+        ["reboot after 7 s: the image is not running, so the next step follows"],
+        ["systemctl start systemd-timesyncd.service", "systemctl restart cron nginx.service"],
+    ]

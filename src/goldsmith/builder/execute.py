@@ -1,7 +1,9 @@
 """Run the steps of a plan: those whose layer is there are skipped, and steps that do not wait for each other overlap."""
 
-from collections.abc import Callable, Mapping, Sequence
+import errno
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +11,7 @@ from goldsmith.builder import layers
 from goldsmith.builder.layers import Layer, aside
 from goldsmith.effects import clock
 from goldsmith.effects.process import kill_children
+from goldsmith.errors import NoSpace
 from goldsmith.model.plan import Step
 from goldsmith.store.home import Home
 
@@ -40,6 +43,24 @@ class Ran:
     cached: bool
     seconds: float
     layer: Layer
+
+
+@contextmanager
+def told_of_space(home: Home, name: str) -> Iterator[None]:
+    """Say where space ran out, and in which step: the system's own error may name neither.
+
+    Raises:
+        NoSpace: in place of the system's error.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise NoSpace(
+            f"no space is left in {home.path}, and the step {name!r} was not done",
+            hint="free some space there, or set GOLDSMITH_HOME to a larger file system",
+        ) from error
 
 
 def execute(
@@ -80,7 +101,8 @@ def execute(
         if found is None:
             listener.step_started(step.name)
             own = aside(key, fresh) if fresh else key
-            layer = actions[step.name](own, [done[name].layer for name in step.below])
+            with told_of_space(home, step.name):
+                layer = actions[step.name](own, [done[name].layer for name in step.below])
         else:
             layer = found
         seconds = clock.monotonic() - start

@@ -24,6 +24,8 @@ class Aftermath:
     """Whether what it has written is kept below ``HOME/failed``."""
     open_shell: Callable[[Sequence[str]], None] | None = None
     """Hands the terminal to a command that opens a shell in it; None if nobody wants one."""
+    tell: Callable[[str], None] = lambda _line: None
+    """Told where something is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ def tend_failure(shop: Workshop, tree: Path, upper: Path) -> None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with suppress(OSError, shutil.Error):  # the step's own error is what counts
             shutil.copytree(upper, kept, symlinks=True, ignore=_special_files)
+        shop.aftermath.tell(f"what the failing step has done is kept in {kept}")
 
 
 def _special_files(directory: str, names: list[str]) -> list[str]:

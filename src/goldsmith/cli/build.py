@@ -89,9 +89,8 @@ def command(
             from goldsmith.builder.supplies import supplies_of  # noqa: PLC0415
 
             supplies = supplies_of(request, planned.inputs, planned.lock, home=home, listener=progress)
-            aftermath = Aftermath(
-                keep=keep_on_failure, open_shell=shell_opener(progress) if shell_on_failure else None
-            )
+            opener = shell_opener(progress) if shell_on_failure else None
+            aftermath = Aftermath(keep=keep_on_failure, open_shell=opener, tell=progress.say)
             built = run_build(
                 planned,
                 supplies,
