@@ -4,11 +4,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from goldsmith.assay.leaks.blocks import Ground, ext4_ranges, ground
+from goldsmith.assay.leaks.blocks import ext4_ranges, ground
 from goldsmith.assay.leaks.chunks import Chunk
 from goldsmith.assay.leaks.masking import masked_line
 from goldsmith.disk.read.area import Area
+from goldsmith.disk.read.fat.walk import Fat
 from goldsmith.disk.read.kinds import kind_of
+from goldsmith.disk.read.limits import Tally
 from goldsmith.disk.read.tables import Part, partitions
 from goldsmith.errors import InputError
 from goldsmith.model.leak import Leak, Where
@@ -16,6 +18,8 @@ from goldsmith.model.leak import Leak, Where
 PIECE = 1 << 20
 ZERO = bytes(PIECE)
 BLOCK = 4096
+SEED = "/loader/random-seed"
+"""systemd-boot's, on the ESP."""
 REMAINS = {Where.FREE_BLOCK: "deleted-data", Where.JOURNAL: "old-journal"}
 """What data in places that should be empty is called."""
 
@@ -39,18 +43,21 @@ class Loose:
     """The open raw disk."""
     parts: tuple[Part, ...]
     """Its partitions."""
-    ground: Ground
-    """What lies where."""
+    ranges: list[tuple[int, int, Where]]
+    """What lies where, by first byte and length; all else is ``partition``."""
     heads: frozenset[int]
     """The first blocks of journals, which are not empty in a new file system either."""
     notes: list[str]
     """What could not be read."""
+    seeds: tuple[Leak, ...] = ()
+    """Random seeds of boot loaders, which lie on partitions that the system does not always mount."""
     found: dict[tuple[int, Where], _Remain] = field(default_factory=dict)
 
     def chunks(self, ranges: Iterable[tuple[int, int]]) -> Iterator[Chunk]:
         """The bytes of ranges (first byte, length) of the disk that are not zeros."""
+        places = ground(self.ranges)
         for start, length in ranges:
-            for where, first, count in self.ground.cut(start, length):
+            for where, first, count in places.cut(start, length):
                 for at in range(first, first + count, PIECE):
                     data = os.pread(self.descriptor, min(PIECE, first + count - at), at)
                     if data != ZERO[: len(data)]:
@@ -61,14 +68,16 @@ class Loose:
         for start in range(0, len(data) if where in REMAINS else 0, BLOCK):
             block = data[start : start + BLOCK]
             if at + start not in self.heads and block != ZERO[: len(block)]:
-                row = self.found.setdefault((self._number(at + start), where), _Remain(at + start, block))
+                first = at + start + len(block) - len(block.lstrip(b"\0"))
+                row = self.found.setdefault((self._number(first), where), _Remain(first, block))
                 row.blocks += 1
 
     def _number(self, at: int) -> int:
         return next((part.number for part in self.parts if part.start <= at < part.start + part.size), 0)
 
     def remains(self) -> Iterator[Leak]:
-        """What should be empty and is not: a finding for each partition and kind, once all chunks have passed."""
+        """What should be empty and is not, by partition and kind, and seeds; once all chunks have passed."""
+        yield from self.seeds
         for (number, where), row in self.found.items():
             text = f"{row.blocks} blocks are not empty; the first: {masked_line(row.sample)}"
             name = f"partition {number}" if number else ""
@@ -86,17 +95,27 @@ def loose(descriptor: int, size: int) -> Loose:
     ranges: list[tuple[int, int, Where]] = []
     heads: set[int] = set()
     notes: list[str] = []
+    seeds: list[Leak] = []
     for part in parts:
         area = disk.part(part.start, part.size)
-        if kind_of(area) == "ext4":
-            try:
-                own = ext4_ranges(area)
-            except InputError as error:
-                notes.append(f"partition {part.number}: its free blocks are not known: {error.message}")
-                continue
-            ranges += own
-            heads |= {min((start for start, _, kind in own if kind is Where.JOURNAL), default=-1)}
-    return Loose(descriptor, parts, ground(ranges), frozenset(heads), notes)
+        kind = kind_of(area)
+        try:
+            own = ext4_ranges(area) if kind == "ext4" else []
+            seeds += _seeds(area, part) if kind == "vfat" else ()
+        except InputError as error:
+            notes.append(f"partition {part.number}: it cannot be read as {kind}: {error.message}")
+            continue
+        ranges += own
+        heads |= {min((start for start, _, where in own if where is Where.JOURNAL), default=-1)}
+    return Loose(descriptor, parts, ranges, frozenset(heads), notes, tuple(seeds))
+
+
+def _seeds(area: Area, part: Part) -> Iterator[Leak]:
+    for node in Fat(area, Tally(held=area.size)).walk():
+        if node.path.casefold() == SEED and node.body is not None and node.body.size:
+            excerpt = masked_line(node.body.read(0, BLOCK))
+            name = f"partition {part.number}"
+            yield Leak(node.path, 0, "random-seed", "trace", Where.FILE, excerpt, name)
 
 
 def outside(data: Iterable[tuple[int, int]], files: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

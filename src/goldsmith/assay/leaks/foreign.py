@@ -89,6 +89,7 @@ def _disk(descriptor: int) -> Subject:
         rest.notes.append(f"no file was looked at by its name, only the disk as it lies: {found.message}")
     nodes = system.nodes if system else {}
     files = list(_files(system)) if system else []
+    rest.ranges += [(*spare, Where.FREE_BLOCK) for _, body, _ in files for spare in _spare(body)]
     data = data_ranges(descriptor, facts.st_size)
     ranges = outside(data, (place for _, body, _ in files for place in _places(body)))
     entries = {path: _entry(node) for path, node in nodes.items()}
@@ -149,11 +150,19 @@ def _place(file: File) -> int:
 
 
 def _places(body: Body) -> Iterator[tuple[int, int]]:
-    """Where on the disk a file's bytes lie; what lies behind its end in its last block is not the file's."""
+    """Where on the disk a file's bytes lie."""
     for piece in body.pieces:
         length = min(piece.length, body.size - piece.at)
         if length > 0:
             yield piece.place, length
+
+
+def _spare(body: Body) -> Iterator[tuple[int, int]]:
+    """What lies behind a file's end in blocks that it holds."""
+    for piece in body.pieces:
+        used = max(0, min(piece.length, body.size - piece.at))
+        if used < piece.length:
+            yield piece.place + used, piece.length - used
 
 
 def _chunks(files: Iterable[File], rest: Loose, ranges: Iterable[tuple[int, int]]) -> Iterator[Chunk]:
