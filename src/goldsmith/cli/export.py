@@ -13,11 +13,14 @@ from goldsmith.disk.formats.table import find_format
 from goldsmith.disk.formats.write import export_file, exported_size
 from goldsmith.disk.stored import raw_disk
 from goldsmith.effects import clock
+from goldsmith.effects.files import sha256_file
 from goldsmith.errors import Unavailable, UsageError
 from goldsmith.model.format import NAMES
+from goldsmith.store.archives import ARCHIVES, Archive
 from goldsmith.store.home import Home, find_home
 from goldsmith.store.images import find
 
+ALL = (*NAMES, *(archive.name for archive in ARCHIVES))
 SHA256_UP_TO = 16 << 30
 """Hashing holes takes as long as hashing data: above this size it would take minutes for a disk of a few MiB."""
 
@@ -34,7 +37,7 @@ class Found:
 
 @click.command("export", short_help="Write an image's disk in any format.")
 @click.argument("ref")
-@click.option("--format", "name", required=True, metavar="NAME", help=f"The format: {', '.join(NAMES)}.")
+@click.option("--format", "name", required=True, metavar="NAME", help=f"The format: {', '.join(ALL)}.")
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path), help="The file to write; replaced when whole."
 )
@@ -49,9 +52,14 @@ class Found:
 def command(*, ref: str, name: str, output: Path, jobs: int, as_json: bool) -> None:
     """Write the disk of REF as one file in a format; the same disk gives the same bytes.
 
-    REF is an image (web, web:1.2.0, web:1.2.0-b2) or the path of a raw disk.
+    REF is an image (web, web:1.2.0, web:1.2.0-b2) or the path of a raw disk. Of an image also its tree can be written, as
+    a tar archive, and all of it, as an OCI archive.
     """
     start = clock.monotonic()
+    archive = next((archive for archive in ARCHIVES if archive.name == name), None)
+    if archive is not None:
+        export_archive(ref, archive, output, start=start, as_json=as_json)
+        return
     row = find_format(name)
     found = find_disk(find_home(), ref)
     check_output(output, found.disk)
@@ -72,6 +80,33 @@ def command(*, ref: str, name: str, output: Path, jobs: int, as_json: bool) -> N
     print(f"{ref} exported as {row.name} in {facts['seconds']:.1f} s")
     print(f"  file   {output} ({output.stat().st_blocks * 512 / 1e6:.1f} MB on the disk)")
     print(f"  for    {', '.join(row.takers)}")
+
+
+def export_archive(ref: str, archive: Archive, output: Path, *, start: float, as_json: bool) -> None:
+    """Write an image of the store as an archive, and say so."""
+    home = find_home()
+    if "/" in ref or Path(ref).exists():
+        raise UsageError(
+            f"{ref!r} is a path, and only an image of the store has a tree to write as {archive.name}",
+            hint="take it into the store first: goldsmith import",
+        )
+    image = find(home, ref)
+    check_output(output)
+    archive.write(home, image, output)
+    facts = {
+        "ref": ref,
+        "format": archive.name,
+        "path": str(output.absolute()),
+        "size": output.stat().st_size,
+        "sha256": sha256_file(output),
+        "seconds": round(clock.monotonic() - start, 3),
+    }
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    print(f"{ref} exported as {archive.name} in {facts['seconds']:.1f} s")
+    print(f"  file   {output} ({output.stat().st_size / 1e6:.1f} MB)")
+    print(f"  for    {', '.join(archive.takers)}")
 
 
 def find_disk(home: Home, ref: str) -> Found:
@@ -97,7 +132,7 @@ def find_disk(home: Home, ref: str) -> Found:
     return Found(raw_disk(home, image), str(image.facts.get("disk_digest") or ""))
 
 
-def check_output(output: Path, disk: Path) -> None:
+def check_output(output: Path, disk: Path | None = None) -> None:
     """Refuse a place that cannot be written to, or must not be, before anything is done.
 
     Raises:
@@ -109,7 +144,7 @@ def check_output(output: Path, disk: Path) -> None:
         raise UsageError(f"--output {text!r} is a directory", hint="name the file to write in it")
     if os.path.lexists(output) and not output.is_file():
         raise UsageError(f"--output {text!r} is no ordinary file", hint="name another file")
-    if output.exists() and output.samefile(disk):
+    if disk is not None and output.exists() and output.samefile(disk):
         raise UsageError(f"--output {text!r} is the disk that is exported", hint="name another file")
     if not output.parent.is_dir():
         raise UsageError(
