@@ -1,6 +1,6 @@
 """Requests to web servers that are not trusted: every answer has bounds in time and size, and no redirect leads astray.
 
-- Headers must be there within ``HEADER_SECONDS``; a body must not fall silent, nor come too slowly on average.
+- Headers must be there within the limits' ``patience``; a body must not fall silent, nor come too slowly.
 - A body is never read further than the bytes that are wanted.
 - Redirects are followed for GET and HEAD only, by the rules of ``net``; credentials go to the first server alone.
 """
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from goldsmith.effects import clock
 from goldsmith.effects.access import Proxies, shown
@@ -25,40 +24,31 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
-HEADER_SECONDS = 30.0
-"""For how long a server may send headers."""
 
+class _Timed:
+    """A connection whose answer's headers must be there in time, however slowly they come."""
 
-def _headers_in_time(sock: "socket.socket | None", receive: Any) -> Any:
-    def cut() -> None:
-        with suppress(OSError, AttributeError):
-            sock.shutdown(2)  # type: ignore[union-attr] # None is suppressed
+    seconds: float
+    sock: "socket.socket | None"
 
-    timer = threading.Timer(HEADER_SECONDS, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        return receive()
-    finally:
-        timer.cancel()
-
-
-class _Plain(HTTPConnection):
     def getresponse(self) -> Any:
-        return _headers_in_time(self.sock, super().getresponse)
+        def cut() -> None:
+            with suppress(OSError, AttributeError):
+                self.sock.shutdown(2)  # type: ignore[union-attr] # None is suppressed
+
+        timer = threading.Timer(self.seconds, cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            return super().getresponse()  # type: ignore[misc] # of the connection that it is mixed with
+        finally:
+            timer.cancel()
 
 
-class _Tls(HTTPSConnection):
-    def getresponse(self) -> Any:
-        return _headers_in_time(self.sock, super().getresponse)
-
-
-class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Plain
-
-
-class _TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _Tls
+def _timed(pool: type[urllib3.HTTPConnectionPool], seconds: float) -> type[urllib3.HTTPConnectionPool]:
+    """A kind of pool whose connections are timed."""
+    connection = type("_Connection", (_Timed, pool.ConnectionCls), {"seconds": seconds})
+    return type("_Pool", (pool,), {"ConnectionCls": connection})
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +195,11 @@ class Client:
         with self._lock:
             if proxy not in self._pools:
                 made = make_pool(proxy, self.ca)
-                made.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+                seconds = self.limits.patience
+                made.pool_classes_by_scheme = {
+                    "http": _timed(urllib3.HTTPConnectionPool, seconds),
+                    "https": _timed(urllib3.HTTPSConnectionPool, seconds),
+                }
                 self._pools[proxy] = made
             return self._pools[proxy]
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from goldsmith.errors import IntegrityError
 from goldsmith.model import oci
 from goldsmith.model.oci import Descriptor, descriptor
-from goldsmith.store.blobs import wrong
 from goldsmith.store.remote.source import Source
 
 LARGEST = 4 << 20
 """Bytes of a manifest, at most; registries take no larger ones."""
 MANY = 500
 """Manifests of one image, at most."""
+DEEP = 4
+"""Indexes one below the other, at most; two are rare already."""
 VALUES = 1_500_000
 """Values in one JSON document, at most: Python needs many times the bytes of the text."""
 MANIFESTS = (oci.INDEX, oci.MANIFEST)
@@ -67,12 +68,20 @@ class Family:
         return self.manifests[-1]
 
 
+def refused(digest: str, reason: str) -> IntegrityError:
+    """The error for an object from outside that cannot be taken."""
+    return IntegrityError(
+        f"object {digest} cannot be taken: {reason}",
+        hint="whoever keeps it there must mend it, or means no good; nothing of it is used",
+    )
+
+
 def _listed(manifest: Manifest, name: str) -> tuple[Descriptor, ...]:
     found = manifest.value.get(name) or []
     try:
         return tuple(descriptor(item) for item in (found if isinstance(found, list) else [found]))
     except ValueError as error:
-        raise wrong(manifest.item.digest, f"its {name!r}: {error}") from error
+        raise refused(manifest.item.digest, f"its {name!r}: {error}") from error
 
 
 def read_json(data: bytes, what: str) -> Mapping[str, object]:
@@ -102,7 +111,9 @@ def check_manifest(item: Descriptor, data: bytes) -> Manifest:
     """
     found = f"sha256:{hashlib.sha256(data).hexdigest()}"
     if len(data) != item.size or found != item.digest:
-        raise wrong(item.digest, f"its {len(data)} bytes have the digest {found}; {item.size} are announced")
+        raise refused(
+            item.digest, f"its {len(data)} bytes have the digest {found}; {item.size} are announced"
+        )
     value = read_json(data, f"manifest {item.digest}")
     told = value.get("mediaType") or item.media_type
     for media_type in (item.media_type, told):
@@ -113,9 +124,9 @@ def check_manifest(item: Descriptor, data: bytes) -> Manifest:
             raise IntegrityError(f"manifest {item.digest} has the media type {media_type!r:.100}", hint=hint)
     manifest = Manifest(item, data, value)
     if told != item.media_type or (item.media_type == oci.INDEX) != ("manifests" in value):
-        raise wrong(item.digest, f"it is not of the kind that is announced, {item.media_type}")
+        raise refused(item.digest, f"it is not of the kind that is announced, {item.media_type}")
     if item.media_type == oci.MANIFEST and not ("config" in value and "layers" in value):
-        raise wrong(item.digest, "it names no config or no layers")
+        raise refused(item.digest, "it names no config or no layers")
     return manifest
 
 
@@ -136,21 +147,22 @@ def family(source: Source, item: Descriptor, data: bytes, known: Mapping[str, by
     blobs: dict[str, Descriptor] = {}
 
     def follow(manifest: Manifest, depth: int) -> None:
-        for child in manifest.below:
+        below = manifest.below
+        if len(found) + len(below) > MANY or (below and depth >= DEEP):
+            raise refused(
+                item.digest, f"it has more than {MANY} manifests, or more than {DEEP} one below the other"
+            )
+        for child in below:
             if child.digest in found:
                 continue
-            if len(found) >= MANY or depth >= 4:  # noqa: PLR2004 - an index of indexes is rare already
-                raise wrong(
-                    item.digest, f"it has more than {MANY} manifests, or too many one below the other"
-                )
             if child.size > LARGEST:
-                raise wrong(child.digest, f"it would have {child.size} bytes, too many for a manifest")
+                raise refused(child.digest, f"it would have {child.size} bytes, too many for a manifest")
             data = (known or {}).get(child.digest) or source.manifest(child)
             follow(check_manifest(child, data), depth + 1)
         for blob in manifest.blobs:
             before = blobs.setdefault(blob.digest, blob)
             if before.size != blob.size:
-                raise wrong(blob.digest, f"it is announced with {before.size} and with {blob.size} bytes")
+                raise refused(blob.digest, f"it is announced with {before.size} and with {blob.size} bytes")
         found[manifest.item.digest] = manifest
 
     follow(check_manifest(item, data), 0)

@@ -19,6 +19,7 @@ def trying(client: Client, what: str, work: Callable[[], Result]) -> Result:
     """The result of ``work``, which is tried again as the client's limits say.
 
     Raises:
+        NoRanges: the whole must be asked for instead.
         NetworkError: the last refusal; ``what`` says what was asked for.
         IntegrityError: what came each time is not what its digest says.
     """
@@ -27,6 +28,8 @@ def trying(client: Client, what: str, work: Callable[[], Result]) -> Result:
     for left in reversed(range(tries)):
         try:
             return work()
+        except NoRanges:
+            raise
         except Refused as refused:
             if refused.final or not left or client.stop.is_set():
                 raise failed(what, refused, tries) from refused
