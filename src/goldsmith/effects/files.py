@@ -41,6 +41,9 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[int]:
             raise NoSpace(
                 f"no space left while writing {path}", hint="free some space there and try again"
             ) from error
+        if error.filename == os.fspath(temporary):
+            error.filename = os.fspath(path)  # the name that a person knows
+            error.filename2 = None
         raise
     except BaseException:
         with suppress(OSError):
