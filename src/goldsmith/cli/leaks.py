@@ -56,13 +56,13 @@ def command(*, ref: str, jobs: int, as_json: bool) -> None:
 
 
 def open_subject(home: Home, ref: str, *, jobs: int) -> AbstractContextManager[Subject]:
-    """What REF means: a path where it has a slash or exists, else an image's name.
+    """What REF means: a path where it has a slash or is a file here, else an image's name.
 
     Raises:
         UsageError: there is no such image or file.
     """
     path = Path(ref)
-    if "/" not in ref and not path.exists():
+    if "/" not in ref and not path.is_file():
         return stored_subject(home, find(home, ref), jobs=jobs)
     if (path / "oci-layout").exists():
         hint = f"make an archive of the image in it: skopeo copy oci:{path}:NAME oci-archive:image.tar"
