@@ -26,7 +26,7 @@ def find_origin(home: Home, ref: str) -> tuple[Origin, Path]:
         IntegrityError: what the store has of it is damaged.
     """
     path = Path(ref)
-    if "/" in ref or path.exists():
+    if "/" in ref or path.is_file():
         path = path.absolute()
         kind = disk_format(path)
         facts = path.stat()
