@@ -145,6 +145,11 @@ def test_an_archive_of_the_root_gives_what_is_in_its_files(
     assert leaks(path)["findings"] == expected
 
 
+def make_store(_: Disk, path: Path) -> None:
+    path.mkdir()
+    (path / "oci-layout").touch()
+
+
 BAD: dict[str, tuple[Callable[[Disk, Path], object], str]] = {
     "no image": (lambda _, path: path.write_bytes(b"hello\n" * 1000), "it is no image"),
     "an empty file": (lambda _, path: path.touch(), "it is no image"),
@@ -154,10 +159,7 @@ BAD: dict[str, tuple[Callable[[Disk, Path], object], str]] = {
     ),
     "nothing at all": (lambda *_: None, "cannot be read: No such file"),
     "a directory": (lambda _, path: path.mkdir(), "is no ordinary file"),
-    "a store": (
-        lambda _, path: (path.mkdir(), (path / "oci-layout").touch()),
-        "is a directory of OCI images",
-    ),
+    "a store": (make_store, "is a directory of OCI images"),
 }
 
 

@@ -4,6 +4,7 @@ A package that goldsmith has fetched itself, signed index and digest checked, is
 tree's own lists of MD5 sums are believed, which whoever made the image could have changed; the report says so.
 """
 
+import _imp
 import hashlib
 import json
 import re
@@ -19,6 +20,9 @@ INFO = "/var/lib/dpkg/info/"
 HEAD = 16 << 10
 """Bytes of a package's list within which its name and version stand."""
 CONFFILE = re.compile(r"^ (/\S+) ([0-9a-f]{32})(?: obsolete)?$", re.MULTILINE)
+
+BYTECODE = re.compile(r"(.*)/__pycache__/([^/]+)\.cpython-\d+\.pyc")
+"""Made when a package is set up, from the source beside it."""
 
 
 def wanted(path: str) -> bool:
@@ -51,6 +55,9 @@ class Packaged:
         return self._answers[path]
 
     def _judge(self, path: str) -> bool:
+        source = BYTECODE.fullmatch(path)
+        if source:
+            return self._is_compiled(path, f"{source[1]}/{source[2]}.py")
         script = path.startswith(INFO)
         package, md5 = self._owner(path) if not script else (path.removeprefix(INFO).rpartition(".")[0], "")
         if not package:
@@ -64,6 +71,15 @@ class Packaged:
             self.believed.add(path)
             return True
         return False
+
+    def _is_compiled(self, path: str, source: str) -> bool:
+        """Whether byte code says that it was made from the very source that a package ships."""
+        if not self._owner(source)[0] or not self.vouches(source):
+            return False
+        head, text = self.read(path)[:16], self.read(source)
+        if head[4:8] == bytes(4):  # PEP 552: the source's time and size
+            return int.from_bytes(head[12:16], "little") == len(text) & 0xFFFF_FFFF
+        return head[8:16] == _imp.source_hash(int.from_bytes(head[:4], "little"), text)
 
     def _owner(self, path: str) -> tuple[str, str]:
         """The package of a path, as dpkg's files call it, and the MD5 sum that it has there."""

@@ -1,0 +1,112 @@
+"""What sealing does to a real image: nothing that its packages miss, and nothing of the build is left."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.system.conftest import Tiny
+from tests.system.driver import goldsmith
+
+from goldsmith.builder import layers
+from goldsmith.store.home import Home
+
+VERIFY = Path(__file__).parent.parent / "seal/verify_tree.py"
+OURS = {"/usr/lib/os-release"}
+"""What goldsmith changes of a package's files: IMAGE_ID and IMAGE_VERSION."""
+
+
+@pytest.mark.image
+def test_packages_are_whole_after_sealing(tiny: Tiny, shared_home: Home, tmp_path: Path) -> None:
+    steps = [step for step in tiny.facts["steps"] if step["name"] != "disk"]
+    stack = [layers.place(shared_home, step["key"]) / "tree" for step in reversed(steps)]
+    command = [sys.executable, VERIFY, tmp_path / "room", *stack]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert {line.split()[-1] for line in told.splitlines()} == OURS
+
+
+@pytest.mark.image
+def test_an_image_has_a_certificate_and_no_leak(tiny: Tiny, shared_home: Home, tmp_path: Path) -> None:
+    ref = f"tiny:1.0.0-b{tiny.facts['build']}"
+    certificate: dict[str, Any] = goldsmith(
+        "seal", "show", ref, "--json", home=shared_home.path, cwd=tmp_path
+    ).json
+    assert certificate["absent"] is True
+    assert certificate["image"]["tree_digest"] == tiny.facts["tree_digest"]
+    assert certificate["image"]["disk_digest"] == tiny.facts["disk_digest"]
+    assert {row["operation"] for row in certificate["operations"] if row["removed"]} >= {"machine-id", "logs"}
+    said = goldsmith("seal", "show", ref, home=shared_home.path, cwd=tmp_path)
+    assert "a second look found nothing" in said.stdout
+    leaks = json.loads(goldsmith("leaks", ref, "--json", home=shared_home.path, cwd=tmp_path).stdout)
+    assert leaks["findings"] == []
+
+
+KEEPING = """\
+name: keeping
+version: 1.0.0
+from: debian:trixie
+components: [id.yml]
+customizations:
+  hostname: kept.example
+  user:
+    - {name: ops, password: correct horse battery staple}
+seal: {keep: [machine-id]}
+"""
+COMPONENT = """\
+name: Id
+schemaVersion: 1.0
+phases:
+  - name: build
+    steps:
+      - name: Id
+        action: CreateFile
+        inputs:
+          - {path: /etc/machine-id, content: "0123456789abcdef0123456789abcdef", overwrite: true}
+"""
+
+
+@pytest.mark.image
+def test_what_the_recipe_wants_stays_and_is_written_down(
+    tiny: Tiny, shared_home: Home, tmp_path: Path
+) -> None:
+    (tmp_path / "recipe.yaml").write_text(KEEPING)
+    (tmp_path / "id.yml").write_text(COMPONENT)
+    tiny.lock(tmp_path)
+    home = shared_home.path
+    goldsmith("build", "recipe.yaml", "--json", home=home, cwd=tmp_path).json  # noqa: B018 - it must have worked
+    certificate = goldsmith("seal", "show", "keeping", "--json", home=home, cwd=tmp_path).json
+    rows = {row["operation"]: row for row in certificate["operations"]}
+    assert rows["hostname"]["declared"] == ["/etc/hostname"]
+    assert (rows["machine-id"]["found"], rows["machine-id"]["removed"]) == (["/etc/machine-id"], [])
+    assert certificate["exceptions"][0] == {
+        "operation": "machine-id",
+        "reason": "recipe",
+        "paths": ["/etc/machine-id"],
+    }
+    leaks = json.loads(goldsmith("leaks", "keeping", "--json", home=home, cwd=tmp_path).stdout)
+    assert leaks["findings"] == []
+    notes = " ".join(leaks["notes"])
+    assert "the recipe keeps /etc/machine-id" in notes
+    assert "/etc/shadow holds a secret (password-hash) that the recipe itself declares" in notes
+    goldsmith("export", "keeping", "--format", "raw", "--output", "disk.raw", home=home, cwd=tmp_path)
+    foreign = json.loads(goldsmith("leaks", "./disk.raw", "--json", home=home, cwd=tmp_path).stdout)
+    assert {(item["kind"], item["path"]) for item in foreign["findings"]} == {
+        ("machine-id", "/etc/machine-id"),
+        ("hostname", "/etc/hostname"),
+        ("password-hash", "/etc/shadow"),
+    }
+
+
+@pytest.mark.image
+def test_an_image_that_goldsmith_has_not_sealed_has_no_certificate(
+    tiny: Tiny, shared_home: Home, tmp_path: Path
+) -> None:
+    home = shared_home.path
+    goldsmith("export", f"tiny:1.0.0-b{tiny.facts['build']}", "--format", "raw", "--output", "disk.raw", home=home, cwd=tmp_path)  # fmt: skip
+    goldsmith("import", "disk.raw", "--name", "taken", "--version", "1.0.0", home=home, cwd=tmp_path)
+    said = goldsmith("seal", "show", "taken", home=home, cwd=tmp_path)
+    assert said.code == 2
+    assert "taken:1.0.0 has no seal certificate" in said.stderr
+    assert json.loads(goldsmith("leaks", "taken", "--json", home=home, cwd=tmp_path).stdout)["findings"] == []
