@@ -168,7 +168,7 @@ def how_built(
     planned: Planned, ran: Sequence[Ran], content: str, before: StoredImage | None
 ) -> dict[str, object]:
     """What is kept of a build beside its image, whose identity is ``content``; ``before`` is what the same inputs gave."""
-    reproducible = not any(step.layer.notes.get("network") for step in ran)
+    reproducible = not any(step.layer.notes.get(note) for step in ran for note in ("network", "chance"))
     warnings = [*warnings_of(ran)]
     if before is not None and before.digest != content:
         reproducible = False

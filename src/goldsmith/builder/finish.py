@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from goldsmith.builder import initramfs
 from goldsmith.builder.actions import Ground
 from goldsmith.builder.base import base_of
+from goldsmith.builder.chance import left_to_chance
 from goldsmith.builder.customize.declared import declared_paths
 from goldsmith.builder.customize.system import first_boot
 from goldsmith.builder.seal.certificate import certify, to_json
@@ -54,6 +55,7 @@ def finish(ground: Ground, shop: Workshop, *, boot: Mapping[str, bytes], recipe:
         raise CheckFailed(
             f"the tree is not sealed: {found}", hint="report this as a bug of goldsmith; the recipe is fine"
         )
+    ground.notes["chance"] = ground.notes["warnings"] = left_to_chance(tree)
     ground.notes["seal"] = to_json(certify(operated, left, keep=keep, declared=declared))
 
 
