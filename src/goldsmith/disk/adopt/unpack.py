@@ -1,6 +1,7 @@
 """A file that may be packed by gzip, zstd, xz or bzip2, as plain bytes, within bounds."""
 
 import bz2
+import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ TIMES = 64
 """... and how many times its own size beyond that; roots pack to a half or a fifth."""
 MEMORY = 256 << 20
 """Bytes that unpacking xz may take; ``xz -9`` asks for 65 MiB."""
+END = b"\0goldsmith: the end of a stream\0"
 MARKS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\0": "xz", b"BZh": "bzip2"}
 
 
@@ -28,19 +30,20 @@ def packing(head: bytes) -> str:
     return next((name for mark, name in MARKS.items() if head.startswith(mark)), "")
 
 
-def unpack(source: BinaryIO, size: int, output: Path) -> None:
+def unpack(source: BinaryIO, size: int, output: Path, *, beyond: int = BEYOND) -> None:
     """Unpack a stream into a file.
 
     Args:
         source: the packed bytes.
         size: how many they are.
         output: the file to make.
+        beyond: bytes that every file may unpack to.
 
     Raises:
         InputError: they are damaged, or unpack to too much.
         NoSpace: there is no room for it.
     """
-    allowed = BEYOND + TIMES * size
+    allowed = beyond + TIMES * size
     done = 0
     try:
         with output.open("wb") as stream:
@@ -68,10 +71,7 @@ def _pieces(source: BinaryIO) -> Iterator[bytes]:
     source.seek(0)
     kind = packing(head)
     if kind == "zstd":
-        unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-        with unpacker.stream_reader(source, read_across_frames=True, closefd=False) as stream:
-            while data := stream.read(WINDOW):
-                yield data
+        yield from _zstd(source)
         return
     if kind == "gzip":
         yield from _gzip(source)
@@ -100,6 +100,42 @@ def _stream(
             waiting = source.read(WINDOW)
             if not waiting:
                 raise EOFError("it is cut off")
+
+
+class _Followed(io.RawIOBase):
+    """A stream with a frame behind it, by which it shows whether the stream was whole."""
+
+    def __init__(self, source: BinaryIO, tail: bytes) -> None:
+        super().__init__()
+        self._source = source
+        self._tail = io.BytesIO(tail)
+
+    def readable(self) -> bool:
+        """As it says."""
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        """The next bytes."""
+        view = memoryview(buffer)  # type: ignore[arg-type] # any writable buffer
+        data = self._source.read(len(view)) or self._tail.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+
+def _zstd(source: BinaryIO) -> Iterator[bytes]:
+    """Zstandard tells nothing of a frame that is cut off, so a frame of our own must come out behind it."""
+    ours = zstandard.ZstdCompressor().compress(END)
+    held = b""
+    unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+    followed = io.BufferedReader(_Followed(source, ours), WINDOW)
+    with unpacker.stream_reader(followed, read_across_frames=True) as stream:
+        while data := stream.read(WINDOW):
+            held += data
+            if len(held) > len(END):
+                yield held[: -len(END)]
+                held = held[-len(END) :]
+    if held != END:
+        raise EOFError("it is cut off")
 
 
 def _gzip(source: BinaryIO) -> Iterator[bytes]:
