@@ -11,7 +11,7 @@ import click
 from goldsmith.cli import vm_access, vm_snapshot
 from goldsmith.cli.vm_words import as_object, in_words, listing
 from goldsmith.effects.process import need
-from goldsmith.errors import InputError, Place, UsageError
+from goldsmith.errors import GoldsmithError, InputError, Place, UsageError
 from goldsmith.machine.launch import read
 from goldsmith.machine.local import clone as cloning
 from goldsmith.machine.local.create import Wanted, create, read_forward
@@ -22,7 +22,8 @@ from goldsmith.machine.local.run import STOP_SECONDS, Start, pull_plug, start, s
 from goldsmith.machine.local.well import wait_until_well
 from goldsmith.machine.qemu import CONSOLE
 from goldsmith.model.machine import DEFAULT_MEMORY, Accelerator, Firmware
-from goldsmith.store.home import find_home
+from goldsmith.model.vm import Run
+from goldsmith.store.home import Home, find_home
 
 LEAST_MEMORY = 128
 AUTO = "auto"
@@ -148,7 +149,7 @@ def start_command(name: str, timeout: float, accelerator: str, *, wait: bool, as
         run = start(home, machine, how)
         try:
             if machine.renew:
-                renew(home, find_machine(home, name), run, say)
+                run = renewed(home, name, run, how)
             guest = wait_until_well(directory_of(home, name), run, timeout) if wait else None
         except KeyboardInterrupt:
             pull_plug(home, machine)
@@ -156,6 +157,15 @@ def start_command(name: str, timeout: float, accelerator: str, *, wait: bool, as
     told = as_object(home, find_machine(home, name))
     state = f"is well: systemd says {guest.state!r}" if guest else "is started"
     print(json.dumps(told, indent=2) if as_json else f"{name} {state} ({run.accelerator.value})")
+
+
+def renewed(home: Home, name: str, run: Run, how: Start) -> Run:
+    """Give a clone its identity; one that has still another machine's is not left running."""
+    try:
+        return renew(home, find_machine(home, name), run, how, say)
+    except GoldsmithError:
+        pull_plug(home, find_machine(home, name))
+        raise
 
 
 @command.command("stop")

@@ -49,10 +49,15 @@ class Agent:
     patience: int
     """Seconds of guest uptime after which a boot that has not ended is reported as it stands."""
 
+    beside: str = ""
+    """A shell script that is to run beside it for as long as it likes."""
+
     @property
     def script(self) -> str:
         """The shell script."""
-        return f"nonce={self.nonce}\npatience={self.patience}\n{SCRIPT.read_text()}"
+        report = f"nonce={self.nonce}\npatience={self.patience}\n{SCRIPT.read_text()}"
+        # systemd ends what a unit has started when its first process ends.
+        return f"(\n{self.beside}\n) &\n{report}\nexec 3>&-\nwait\n" if self.beside else report
 
 
 def unit_text(script: str) -> str:

@@ -1,7 +1,7 @@
 # Runs inside a clone at its first start: what makes the machine itself is forgotten, and made anew by the start that
 # follows. An empty machine-id, not "uninitialized": this is no first boot, and presets must not be applied again.
 set -e
-mount -o remount,rw / 2>/dev/null || true
+until systemctl --quiet is-active local-fs.target; do sleep 0.5; done
 : >/etc/machine-id
 [ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id
 rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret

@@ -11,22 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from goldsmith.effects.files import write_durably
-from goldsmith.errors import CheckFailed, Unavailable
+from goldsmith.errors import CheckFailed
 from goldsmith.machine.channel import guest
 from goldsmith.machine.identity import PER_BOOT, RENEW, ask_identity, shared
 from goldsmith.machine.local.room import directory_of, save
-from goldsmith.machine.local.run import PATIENCE
+from goldsmith.machine.local.run import PATIENCE, Start, pull_plug, start
 from goldsmith.model.vm import LocalMachine, Run
 from goldsmith.store.home import Home
 
 IDENTITY = "identity.json"
-RESTART = "sync; systemctl --force --force reboot"
-RESTART_SECONDS = 5.0
 SETTLED = "systemctl is-system-running --wait >/dev/null 2>&1; sync"
 
 
-def renew(home: Home, machine: LocalMachine, run: Run, show: Callable[[str], None]) -> LocalMachine:
-    """Renew the identity of a clone that has just been started and is held.
+def renew(home: Home, machine: LocalMachine, run: Run, how: Start, show: Callable[[str], None]) -> Run:
+    """Renew the identity of a clone that has just been started and is held; the start that it runs in now.
 
     Raises:
         Unavailable: there is no way in.
@@ -38,9 +36,9 @@ def renew(home: Home, machine: LocalMachine, run: Run, show: Callable[[str], Non
         old = machine.foreign or tuple(sorted(ask_identity(inside).items()))
         machine = replace(machine, foreign=old)
         save(directory, machine)  # if we are interrupted now, the next try still knows whose it was
-        inside.check(RENEW.read_text())
-        with suppress(Unavailable):
-            inside.run(RESTART, timeout=RESTART_SECONDS)
+        inside.check(RENEW.read_text(), timeout=PATIENCE)
+    pull_plug(home, machine)
+    run = start(home, machine, how)
     with guest(directory, run.nonce, PATIENCE) as inside:
         inside.run(SETTLED, timeout=PATIENCE)
         new = ask_identity(inside)
@@ -53,7 +51,7 @@ def renew(home: Home, machine: LocalMachine, run: Run, show: Callable[[str], Non
     machine = replace(machine, renew=False)
     save(directory, machine)
     note_identity(directory, new)
-    return machine
+    return run
 
 
 def note_identity(directory: Path, identity: dict[str, str]) -> None:

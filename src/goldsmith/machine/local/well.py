@@ -15,7 +15,7 @@ from goldsmith.machine.watch import find_trouble, readable
 from goldsmith.model.machine import GuestReport
 from goldsmith.model.vm import Run
 
-LOOK_AGAIN = 0.25
+LOOK_AGAIN = 0.5
 
 
 def wait_until_well(
@@ -33,10 +33,13 @@ def wait_until_well(
         CheckFailed: it is not well, ended, or said nothing in time.
     """
     deadline = monotonic() + timeout
-    shown = 0
+    shown, before = 0, b""
+    lines: list[str] = []
     while True:
         lives = is_locked(directory / RUNNING)
-        lines = readable(read(directory / CONSOLE))
+        console = read(directory / CONSOLE)
+        if console != before:
+            before, lines = console, readable(console)
         for line in lines[shown:-1]:
             show(line)
         shown = max(shown, len(lines) - 1)

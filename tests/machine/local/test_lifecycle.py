@@ -1,0 +1,276 @@
+"""Machines come, run, change and go; what cannot be is refused and changes nothing."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.machine.local.conftest import BIOS, Make, refusal
+
+from goldsmith.effects.clock import monotonic, sleep
+from goldsmith.errors import UsageError
+from goldsmith.machine.launch import read
+from goldsmith.machine.local.create import create, read_forward
+from goldsmith.machine.local.lifecycle import change, delete, rename
+from goldsmith.machine.local.room import RUN, all_machines, directory_of, find_machine, held, running
+from goldsmith.machine.local.run import Start, pull_plug, start
+from goldsmith.machine.qemu import CONSOLE
+from goldsmith.model.machine import Accelerator, Firmware, Forward
+from goldsmith.store.home import Home
+
+TCG = Start(Accelerator.TCG)
+PROGRAM = "from goldsmith.cli.main import main; main()"
+
+
+def vm(home: Home, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, "vm", *words],
+        env={**os.environ, "GOLDSMITH_HOME": str(home.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = monotonic() + seconds
+    while not condition():
+        assert monotonic() < deadline
+        sleep(0.02)
+
+
+def test_a_machine_starts_writes_on_its_console_and_is_ended(home: Home, make: Make) -> None:
+    machine = make()
+    run = start(home, machine, TCG)
+    directory = directory_of(home, "one")
+    assert running(directory) == run
+    until(lambda: b"hello" in read(directory / CONSOLE))
+    assert refusal(lambda: start(home, machine, TCG)) == "UsageError: 'one' runs already"
+    assert pull_plug(home, machine)
+    assert running(directory) is None
+    assert not pull_plug(home, machine)
+
+
+def test_the_console_of_the_start_before_is_kept(home: Home, make: Make) -> None:
+    machine = make()
+    directory = directory_of(home, "one")
+    start(home, machine, TCG)
+    until(lambda: b"hello" in read(directory / CONSOLE))
+    pull_plug(home, machine)
+    start(home, machine, TCG)
+    assert b"hello" in read(directory / f"{CONSOLE}.before")
+
+
+def test_a_machine_outlives_the_command_that_started_it_and_says_so_in_words(home: Home, make: Make) -> None:
+    make()
+    started = vm(home, "start", "one", "--accelerator", "tcg")
+    assert (started.returncode, started.stdout) == (0, "one is started (tcg)\n")
+    listed = vm(home, "list")
+    assert re.fullmatch(r"NAME +STATE +IMAGE +MEMORY +PORTS\none +running +/\S+ +128 MiB\n", listed.stdout)
+    assert "process" in vm(home, "show", "one").stdout
+    assert vm(home, "kill", "one").stdout == "one is ended\n"
+    assert "stopped" in vm(home, "list").stdout
+
+
+def test_a_qemu_that_was_killed_is_no_running_machine(home: Home, make: Make) -> None:
+    run = start(home, make(), TCG)
+    os.kill(run.pid, signal.SIGKILL)
+    until(lambda: running(directory_of(home, "one")) is None)
+
+
+def test_a_record_from_before_the_hosts_start_is_not_believed(home: Home, make: Make) -> None:
+    start(home, make(), TCG)
+    directory = directory_of(home, "one")
+    told = (directory / RUN).read_text()
+    for word, other in (('"boot": "', '"boot": "x'), ('"started": ', '"started": 9')):
+        (directory / RUN).write_text(told.replace(word, other))
+        found = running(directory)
+        assert found is not None
+        assert found.pid == 0
+    assert pull_plug(home, find_machine(home, "one"))
+
+
+def test_an_interrupted_start_leaves_no_qemu(home: Home, make: Make) -> None:
+    make()
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "vm", "start", "one", "--wait", "--accelerator", "tcg"],
+        env={**os.environ, "GOLDSMITH_HOME": str(home.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    directory = directory_of(home, "one")
+    until(lambda: b"hello" in read(directory / CONSOLE))
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors.strip()) == (130, b"goldsmith: interrupted")
+    assert running(directory) is None
+
+
+def test_a_port_in_use_is_refused_before_anything_is_started(home: Home, make: Make) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        machine = make("one", replace(BIOS, forwards=(Forward(port, 80),)))
+        assert refusal(lambda: start(home, machine, TCG)) == (
+            f"Unavailable: port {port} of this host is in use, and the machine forwards it to its port 80"
+        )
+    assert running(directory_of(home, "one")) is None
+    start(home, machine, TCG)
+
+
+def test_a_machine_whose_disk_was_written_to_behind_its_back_does_not_start(home: Home, make: Make) -> None:
+    machine = make()
+    disk = Path(machine.origin.path)
+    with disk.open("r+b") as stream:
+        stream.seek(100_000)
+        stream.write(b"x")
+    assert refusal(lambda: start(home, machine, TCG)) == (
+        f"IntegrityError: the disk that 'one' was made from was written to: {disk}"
+    )
+    disk.unlink()
+    assert "is gone" in refusal(lambda: start(home, machine, TCG))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["create", "a/b", "--image", "DISK"], "'a/b' cannot be the name of a machine"),
+        (["create", "../a", "--image", "DISK"], "'../a' cannot be the name of a machine"),
+        (["create", "", "--image", "DISK"], "'' cannot be the name of a machine"),
+        (["create", ".a", "--image", "DISK"], "'.a' cannot be the name of a machine"),
+        (["create", "a" * 64, "--image", "DISK"], f"'{'a' * 64}' cannot be the name of a machine"),
+        (["create", "one", "--image", "DISK"], "there is a machine 'one' already"),
+        (["create", "two", "--image", "nothing"], "there is no image 'nothing' in"),
+        (["create", "two", "--image", "TEXT"], "this file is no disk"),
+        (["create", "two", "--image", "./none"], "/none' is no disk image: there is nothing"),
+        (["create", "two", "--image", "DISK", "--disk", "512"], "--disk '512' is no size"),
+        (["create", "two", "--image", "DISK", "--disk", "99999T"], "is too large"),
+        (["create", "two", "--image", "DISK", "--forward", "80"], "--forward '80' is not HOST:GUEST"),
+        (["create", "two", "--image", "DISK", "--forward", "0:80"], "--forward '0:80' is not HOST:GUEST"),
+        (["create", "two", "--image", "DISK", "--forward", "80:99999"], "is not HOST:GUEST"),
+        (
+            ["create", "two", "--image", "DISK", "--forward", "81:80", "--forward", "81:81"],
+            "port 81 of this host is forwarded twice",
+        ),
+        (["create", "two", "--image", "DISK", "--user-data", "TEXT"], "this is no user data"),
+        (["create", "two", "--image", "DISK", "--user-data", "none"], "--user-data cannot be read"),
+        (["start", "two"], "there is no machine 'two'"),
+        (["stop", "two"], "there is no machine 'two'"),
+        (["show", "../one"], "'../one' cannot be the name of a machine"),
+        (["exec", "one", "--", "true"], "'one' does not run"),
+        (["ssh", "one"], "'one' does not run"),
+        (["console", "one"], "'one' does not run"),
+        (["screenshot", "one", "x.png"], "'one' does not run"),
+        (["copy", "a", "b"], "one side of a copy must be inside a machine"),
+        (["copy", "one:/a", "one:/b"], "one side of a copy must be inside a machine"),
+        (["rename", "one", "a/b"], "'a/b' cannot be the name of a machine"),
+        (["clone", "one", "one"], "there is a machine 'one' already"),
+        (["snapshot", "revert", "one", "none"], "'one' has no snapshot 'none'"),
+        (["snapshot", "create", "one", "a/b"], "'a/b' cannot be the name of a snapshot"),
+        (["snapshot", "create", "one", "just-created"], "'one' has a snapshot 'just-created' already"),
+        (["snapshot", "delete", "one", "just-created"], "'just-created' cannot be deleted"),
+    ],
+    ids=lambda words: " ".join(words)[:40] if isinstance(words, list) else "",
+)
+def test_what_cannot_be_is_refused_and_harms_nothing(
+    home: Home, make: Make, tmp_path: Path, words: list[str], message: str
+) -> None:
+    machine = make()
+    text = tmp_path / "text"
+    text.write_text("no disk\n" * 100)
+    known = {"DISK": machine.origin.path, "TEXT": str(text)}
+    done = vm(home, *(known.get(word, word) for word in words))
+    assert (done.returncode in {2, 7}, done.stdout) == (True, ""), done.stderr
+    assert message in done.stderr
+    assert "hint:" in done.stderr
+    assert list(all_machines(home)) == [machine]
+    assert sorted(path.name for path in (home / "vms").iterdir()) == [".lock", "one"]
+
+
+def test_a_full_file_system_is_said_before_anything_is_made(make: Make, home: Home) -> None:
+    # Needs no small file system: nobody has a hundred exabytes.
+    from goldsmith.machine.local.layers import need_space  # noqa: PLC0415
+
+    make()
+    assert re.match(r"NoSpace: there are \d+ MiB free in ", refusal(lambda: need_space(home.path, 1 << 67)))
+
+
+def test_a_machine_is_renamed_changed_and_deleted(home: Home, make: Make) -> None:
+    made = make()
+    with held(home, "one") as machine:
+        rename(home, machine, "two")
+    assert [machine.name for machine in all_machines(home)] == ["two"]
+    with held(home, "two") as machine:
+        changed = change(home, machine, memory=256, forwards=(Forward(8080, 80),))
+    assert (changed.memory, changed.forwards, changed.uuid) == (256, (Forward(8080, 80),), made.uuid)
+    run = start(home, changed, TCG)
+    assert refusal(lambda: delete(home, changed, force=False)).startswith(
+        "UsageError: cannot delete 'two' while"
+    )
+    assert refusal(lambda: rename(home, changed, "x")).startswith("UsageError: cannot rename 'two' while")
+    delete(home, changed, force=True)
+    assert not Path(f"/proc/{run.pid}/exe").exists()
+    assert list(all_machines(home)) == []
+
+
+def test_of_two_that_make_one_name_at_once_one_gets_it(home: Home, make: Make) -> None:
+    disk = make("other").origin.path
+    words = [sys.executable, "-c", PROGRAM, "vm", "create", "one", "--image", disk, "--firmware", "bios"]
+    environment = {**os.environ, "GOLDSMITH_HOME": str(home.path)}
+    processes = [
+        subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    ended = [process.communicate(timeout=60) for process in processes]
+    assert sorted(process.returncode for process in processes) == [0, 2, 2, 2], ended
+    assert [machine.name for machine in all_machines(home)] == ["one", "other"]
+
+
+def test_of_two_that_start_one_machine_at_once_one_does(home: Home, make: Make) -> None:
+    make()
+    words = [sys.executable, "-c", PROGRAM, "vm", "start", "one", "--accelerator", "tcg"]
+    environment = {**os.environ, "GOLDSMITH_HOME": str(home.path)}
+    processes = [
+        subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    ended = [process.communicate(timeout=60) for process in processes]
+    assert sorted(process.returncode for process in processes) == [0, 2, 2], ended
+
+
+def test_what_a_killed_creation_left_is_swept(home: Home, make: Make) -> None:
+    make()
+    left = home / "vms/.new-12345678"
+    left.mkdir()
+    (left / "base").write_text("x")
+    make("two")
+    assert not left.exists()
+
+
+def test_a_damaged_record_is_said(home: Home, make: Make) -> None:
+    make()
+    (directory_of(home, "one") / "machine.json").write_text("{")
+    assert refusal(lambda: find_machine(home, "one")).startswith("IntegrityError: ")
+
+
+@pytest.mark.parametrize(("text", "port"), [("8080:80", Forward(8080, 80)), ("1:65535", Forward(1, 65535))])
+def test_a_forward_is_read(text: str, port: Forward) -> None:
+    assert read_forward(text) == port
+
+
+def test_firmware_that_is_asked_for_is_placed(home: Home, make: Make) -> None:
+    machine = create(home, "efi", make().origin.path, replace(BIOS, firmware=Firmware.UEFI))
+    assert (directory_of(home, machine.name) / "uefi-variables.fd").exists()
+
+
+def test_a_name_is_one_word() -> None:
+    with pytest.raises(UsageError):
+        directory_of(Home(Path("/nowhere")), "a b")
