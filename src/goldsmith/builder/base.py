@@ -45,9 +45,22 @@ def take_out(shop: Workshop, recipe: Recipe) -> Action:
                 hint="as an ordinary user, ids above 65535 and some attributes are out of reach; build as root",
             ) from error
         names = sorted(installed_in(shop.home, recipe.base).known)
-        return layers.record(shop.home, key, target, Changes((), entries), {NOTE: names})
+        notes = {NOTE: names, "warnings": lost(index.entries)}
+        return layers.record(shop.home, key, target, Changes((), entries), notes)
 
     return action
+
+
+def lost(entries: Mapping[str, TreeEntry]) -> list[str]:
+    """What the user should know of device nodes: those below /dev the kernel makes, others are missed."""
+    found = [
+        path
+        for path, entry in entries.items()
+        if entry.kind in {"char", "block"} and not path.startswith("/dev/")
+    ]
+    if not found:
+        return []
+    return [f"{len(found)} device nodes of the image below are left out, as {found[0]}"]
 
 
 def kept(entries: Mapping[str, TreeEntry]) -> list[TreeEntry]:

@@ -191,10 +191,7 @@ def warnings_of(found: Opened, recognised: Recognised) -> tuple[str, ...]:
     """What the user of an adopted image should know."""
     warnings = []
     if found.left_out:
-        kept = "; the disk keeps them" if found.system else ""
-        warnings.append(
-            f"{len(found.left_out)} device nodes are no part of the tree, as {found.left_out[0]}{kept}"
-        )
+        warnings.append(f"{len(found.left_out)} device nodes are no part of the tree, as {found.left_out[0]}")
     if not recognised.os:
         warnings.append("there is no os-release: nothing is known of the system")
     if recognised.manager != "dpkg":

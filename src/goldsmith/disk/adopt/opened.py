@@ -8,7 +8,6 @@ from pathlib import Path
 
 from goldsmith.disk.adopt.archive import Archive, read_archive, read_layout
 from goldsmith.disk.adopt.contents import Contents, contents_of
-from goldsmith.disk.adopt.growing import DEVICES
 from goldsmith.disk.adopt.runs import runs_of
 from goldsmith.disk.adopt.unpack import packing, unpack
 from goldsmith.disk.read.area import Area
@@ -36,7 +35,7 @@ class Opened:
     """Whether the disk was made here, and may be moved."""
     system: System | None
     left_out: tuple[str, ...]
-    """Device nodes that are no part of the tree."""
+    """Device nodes of an archive that are no part of the tree."""
 
 
 def facts_of(path: Path) -> tuple[int, int, int]:
@@ -119,9 +118,6 @@ def _unpacked(path: Path, room: Path, report: Callable[[str], None]) -> Path:
 def _read_disk(raw: Raw, descriptor: int, *, own: bool, root: int | None, jobs: int) -> Opened:
     facts = os.fstat(descriptor)
     system = read_system(Area(descriptor, 0, facts.st_size), held=facts.st_blocks * 512, root=root)
-    devices = [path for path, node in system.nodes.items() if node.kind in DEVICES]
-    for path in devices:
-        del system.nodes[path]
     contents = contents_of(system.nodes.values(), jobs=jobs)
     return Opened(
         raw.format,
@@ -130,5 +126,5 @@ def _read_disk(raw: Raw, descriptor: int, *, own: bool, root: int | None, jobs: 
         runs_of(descriptor, contents),
         own=own,
         system=system,
-        left_out=tuple(devices),
+        left_out=(),
     )
