@@ -50,7 +50,8 @@ def move() -> Move:
     """``move(home, source, target, **ways)``: one transfer, as a process of its own would do it."""
 
     def move(home: Home, source: str, target: str, **options: object) -> Moved:
-        ways = Ways(home, Client(limits=QUICK), **options)  # type: ignore[arg-type] # as the test says
+        limits = Limits(backoff=0.1) if options.pop("patient", False) else QUICK
+        ways = Ways(home, Client(limits=limits), **options)  # type: ignore[arg-type] # as the test says
         return transfer(ways, parse(source), parse(target))
 
     return move

@@ -1,0 +1,429 @@
+"""Who we are to a registry: basic and token logins, where credentials come from, and TLS with an authority of our own."""
+
+import base64
+import json
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from tests.store.remote.conftest import QUICK, Move
+from tests.store.remote.images import Maker, files_of
+from tests.store.remote.registries import Registry, registry
+from tests.store.remote.twisted import Answer, twisted
+
+from goldsmith.effects.client import Client
+from goldsmith.errors import GoldsmithError, InputError, NetworkError, Unavailable
+from goldsmith.store.home import Home
+from goldsmith.store.remote.address import parse
+from goldsmith.store.remote.credentials import Credentials, find_credentials
+from goldsmith.store.remote.transfer import Ways, session, transfer
+
+USER, PASSWORD = "builder", "pass:word"
+HOST = "registry.example:5000"
+
+
+def packed(user: str = USER, password: str = PASSWORD) -> str:
+    return base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def write(path: Path, text: str, *, program: bool = False) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    if program:
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+HELPER = """#!/bin/sh
+read host
+[ "$1" = get ] || exit 2
+case $host in
+registry.example:5000) echo '{"ServerURL": "x", "Username": "%s", "Secret": "%s"}' ;;
+broken.example) echo oops; exit 1 ;;
+*) echo 'credentials not found in native keychain'; exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "environment", "found"),
+    [
+        ({}, {}, None),
+        ({}, {"GOLDSMITH_REMOTE_USER": "u", "GOLDSMITH_REMOTE_PASSWORD": "p"}, ("u", "p", "")),
+        ({}, {"GOLDSMITH_REMOTE_USER": "u"}, None),
+        (
+            {},
+            {"GOLDSMITH_REMOTE_USER": "u", "GOLDSMITH_REMOTE_PASSWORD": "p", "GOLDSMITH_REMOTE_HOST": HOST},
+            ("u", "p", ""),
+        ),
+        (
+            {},
+            {"GOLDSMITH_REMOTE_USER": "u", "GOLDSMITH_REMOTE_PASSWORD": "p", "GOLDSMITH_REMOTE_HOST": "other"},
+            None,
+        ),
+        ({".docker/config.json": {"auths": {HOST: {"auth": packed()}}}}, {}, (USER, PASSWORD, "")),
+        (
+            {".docker/config.json": {"auths": {f"https://{HOST}/v1/": {"auth": packed()}}}},
+            {},
+            (USER, PASSWORD, ""),
+        ),
+        ({".docker/config.json": {"auths": {"other.example": {"auth": packed()}}}}, {}, None),
+        ({".docker/config.json": {"auths": {HOST: {}}}}, {}, None),
+        (
+            {".docker/config.json": {"auths": {HOST: {"auth": packed(), "identitytoken": "t"}}}},
+            {},
+            (USER, PASSWORD, "t"),
+        ),
+        (
+            {".docker/config.json": {"auths": {HOST: {"username": "a", "password": "b"}}}},
+            {},
+            ("a", "b", ""),
+        ),
+        ({"there/config.json": {"auths": {HOST: {"auth": packed()}}}}, {"DOCKER_CONFIG": "there"}, (USER, PASSWORD, "")),
+        ({"auth.json": {"auths": {HOST: {"auth": packed()}}}}, {"REGISTRY_AUTH_FILE": "auth.json"}, (USER, PASSWORD, "")),
+        (
+            {"run/containers/auth.json": {"auths": {HOST: {"auth": packed()}}}},
+            {"XDG_RUNTIME_DIR": "run"},
+            (USER, PASSWORD, ""),
+        ),
+        ({".docker/config.json": {"credHelpers": {HOST: "test"}}}, {}, ("helped", "secret", "")),
+        ({".docker/config.json": {"credsStore": "test"}}, {}, ("helped", "secret", "")),
+        ({".docker/config.json": {"credsStore": "token"}}, {}, ("", "", "secret")),
+        ({".netrc": "machine registry.example login n password m\n"}, {}, ("n", "m", "")),
+        ({".netrc": f"machine {HOST} login n password m\n"}, {}, ("n", "m", "")),
+        ({".netrc": "machine other login n password m\n"}, {}, None),
+        ({".netrc": "default login n password m\n"}, {}, None),
+        ({"net": "machine registry.example login n password m\n"}, {"NETRC": "net"}, ("n", "m", "")),
+        (
+            {".docker/config.json": {"auths": {HOST: {"auth": packed()}}}, ".netrc": "machine registry.example login n password m\n"},
+            {},
+            (USER, PASSWORD, ""),
+        ),
+    ],
+    ids=["nothing", "environment", "half of it", "for this host", "for another host", "docker", "docker, as an address", "docker, another host", "docker, logged out", "an identity token", "plain words", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "podman", "a helper for the host", "a helper for all", "a helper with a token", "netrc", "netrc with a port", "netrc, another host", "netrc, default", "NETRC", "docker before netrc"],
+)  # fmt: skip
+def test_credentials_come_from_the_usual_places(
+    files: Mapping[str, Any],
+    environment: Mapping[str, str],
+    found: tuple[str, str, str] | None,
+    tmp_path: Path,
+) -> None:
+    for name, value in files.items():
+        write(tmp_path / name, value if isinstance(value, str) else json.dumps(value))
+    write(tmp_path / "bin/docker-credential-test", HELPER % ("helped", "secret"), program=True)
+    write(tmp_path / "bin/docker-credential-token", HELPER % ("<token>", "secret"), program=True)
+    named = {
+        key: str(tmp_path / value)
+        if key in {"DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "NETRC"}
+        else value
+        for key, value in environment.items()
+    }
+    where = {"HOME": str(tmp_path), "PATH": f"{tmp_path}/bin:/usr/bin:/bin", **named}
+    result = find_credentials(HOST, where)
+    assert (None if result is None else (result.user, result.password, result.token)) == found
+
+
+@pytest.mark.parametrize(
+    ("files", "host", "error", "says"),
+    [
+        ({".docker/config.json": "{"}, HOST, InputError, "cannot be read"),
+        ({".docker/config.json": "[]"}, HOST, InputError, "no JSON object"),
+        ({".docker/config.json": '{"auths": {"h.x": {"auth": "%%%"}}}'}, "h.x", InputError, "no base64"),
+        ({".docker/config.json": '{"credsStore": "absent"}'}, HOST, Unavailable, "'docker-credential-absent' is not inst"),
+        ({".docker/config.json": '{"credsStore": "../../bin/sh"}'}, HOST, Unavailable, "no name of a credential helper"),
+        ({".docker/config.json": '{"credsStore": "test"}'}, "broken.example", Unavailable, "has failed for broken.example: oops"),
+        ({".netrc": "machine\n"}, HOST, InputError, "cannot be read"),
+    ],
+    ids=["no JSON", "a list", "no base64", "no helper", "a path", "a helper fails", "netrc"],
+)  # fmt: skip
+def test_broken_credentials_are_told(
+    files: Mapping[str, str], host: str, error: type[GoldsmithError], says: str, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        write(tmp_path / name, text)
+    write(tmp_path / "bin/docker-credential-test", HELPER % ("helped", "secret"), program=True)
+    with pytest.raises(error, match=says) as caught:
+        find_credentials(host, {"HOME": str(tmp_path), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"})
+    assert "secret" not in str(caught.value)
+
+
+def test_secrets_are_in_no_message() -> None:
+    assert "secret" not in repr(Credentials("me", "secret", "secret"))
+
+
+# -- real registries that ask
+
+ENVIRONMENT = {"GOLDSMITH_REMOTE_USER": USER, "GOLDSMITH_REMOTE_PASSWORD": PASSWORD}
+
+
+@pytest.fixture(scope="module")
+def basic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry with a password file."""
+    room = tmp_path_factory.mktemp("basic")
+    hashed = subprocess.run(
+        [sys.executable, "-c", CRYPT, PASSWORD], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    (room / "htpasswd").write_text(f"{USER}:{hashed}\n")
+    with registry(room, auth={"htpasswd": {"realm": "test", "path": str(room / "htpasswd")}}) as started:
+        yield started
+
+
+CRYPT = """
+import ctypes, ctypes.util, sys
+library = ctypes.CDLL(ctypes.util.find_library("crypt"))
+library.crypt.restype = ctypes.c_char_p
+print(library.crypt(sys.argv[1].encode(), b"$2a$05$abcdefghijklmnopqrstuu").decode())
+"""
+
+
+def test_a_registry_with_passwords(basic: Registry, maker: Maker, there: Home, move: Move) -> None:
+    maker.make("web", "1.0.0", files_of(1))
+    address = f"{basic.host}/team/web:1.0.0"
+    move(maker.home, "web:1.0.0", address, environment=ENVIRONMENT)
+    move(there, address, "web:1.0.0", environment=ENVIRONMENT)
+    for environment, says in (
+        ({}, "asks for a user and a password"),
+        ({**ENVIRONMENT, "GOLDSMITH_REMOTE_PASSWORD": "wrong"}, "asks who we are"),
+    ):
+        with pytest.raises(NetworkError, match=says) as caught:
+            move(Home(there.path / "x"), address, "web:1.0.0", environment=environment)
+        assert "log in" in caught.value.hint
+        assert PASSWORD not in str(caught.value)
+
+
+@dataclass
+class TokenServer:
+    """Gives tokens to those who know the password, as the registry's own documentation describes it."""
+
+    room: Path
+    asked: list[dict[str, list[str]]] = field(default_factory=list)
+    address: str = ""
+    answer: bytes | None = None
+
+
+@contextmanager
+def token_server(room: Path) -> Iterator[TokenServer]:
+    """A token server, and a key and a certificate for the registry to believe it."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
+         "-keyout", room / "key.pem", "-out", room / "cert.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    state = TokenServer(room)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.give(
+                parse_qs(urlsplit(self.path).query), self.headers.get("Authorization") == f"Basic {packed()}"
+            )
+
+        def do_POST(self) -> None:
+            words = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.give(words, words.get("refresh_token") == ["identity"])
+
+        def give(self, words: dict[str, list[str]], known: bool) -> None:
+            state.asked.append(words)
+            scopes = " ".join(words["scope"]).split()
+            access = [
+                {"type": kind, "name": name, "actions": actions.split(",") if known else ["pull"]}
+                for kind, name, actions in (scope.rsplit(":", 2) for scope in scopes)
+            ]
+            data = (
+                state.answer
+                or json.dumps({"token": signed(state.room, words["service"][0], access)}).encode()
+            )
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.address = f"http://127.0.0.1:{server.server_address[1]}/token"
+    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def signed(room: Path, service: str, access: object) -> str:
+    """A JSON Web Token, signed by openssl."""
+    lines = (room / "cert.pem").read_text().splitlines()
+    head = {"typ": "JWT", "alg": "RS256", "x5c": ["".join(lines[1:-1])]}
+    now = int(time.time())
+    claims = {"iss": "test", "sub": "x", "aud": service, "exp": now + 300, "nbf": now - 10, "iat": now, "jti": "1", "access": access}  # fmt: skip
+    text = ".".join(unpadded(json.dumps(value).encode()) for value in (head, claims))
+    signature = subprocess.run(
+        ["openssl", "dgst", "-sha256", "-sign", room / "key.pem"],
+        input=text.encode(),
+        capture_output=True,
+        check=True,
+    )
+    return f"{text}.{unpadded(signature.stdout)}"
+
+
+def unpadded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Iterator[tuple[Registry, TokenServer]]:
+    """A registry that wants tokens, and the server that gives them."""
+    room = tmp_path / "tokens"
+    room.mkdir()
+    with token_server(room) as server:
+        auth = {
+            "token": {
+                "realm": server.address,
+                "service": "the registry",
+                "issuer": "test",
+                "rootcertbundle": str(room / "cert.pem"),
+            }
+        }
+        with registry(room, auth=auth) as started:
+            yield started, server
+
+
+def test_a_registry_with_tokens(
+    tokens: tuple[Registry, TokenServer], maker: Maker, there: Home, move: Move, tmp_path: Path
+) -> None:
+    started, server = tokens
+    maker.make("web", "1.0.0", files_of(1))
+    maker.make("other", "1.0.0", files_of(1))
+    move(maker.home, "web:1.0.0", f"{started.host}/team/web:1.0.0", environment=ENVIRONMENT, patient=True)
+    assert 1 <= len(server.asked) <= 12
+    move(
+        there, f"{started.host}/team/web:1.0.0", "web:1.0.0", patient=True
+    )  # without a name: what everybody may
+    moved = move(
+        maker.home, "other:1.0.0", f"{started.host}/team/other:1.0.0", environment=ENVIRONMENT, patient=True
+    )
+    assert moved.reused
+    write(
+        tmp_path / "docker/config.json", json.dumps({"auths": {started.host: {"identitytoken": "identity"}}})
+    )
+    environment = {"DOCKER_CONFIG": str(tmp_path / "docker")}
+    move(maker.home, "web:1.0.0", f"{started.host}/third/web:1.0.0", environment=environment, patient=True)
+    with pytest.raises(NetworkError, match="asks who we are"):
+        move(maker.home, "web:1.0.0", f"{started.host}/fourth/web:1.0.0", patient=True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"{}", b"no", b'{"token": "a\\r\\nX: y"}', b'{"token": 3}', b"x" * 100_000],
+    ids=lambda x: str(x)[:12],
+)
+def test_a_token_that_is_none(
+    answer: bytes, tokens: tuple[Registry, TokenServer], maker: Maker, move: Move
+) -> None:
+    started, server = tokens
+    server.answer = answer
+    maker.make("web", "1.0.0", files_of(1))
+    with pytest.raises(NetworkError, match=r"no token|is no JSON|sends more than"):
+        move(maker.home, "web:1.0.0", f"{started.host}/team/web:1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("challenge", "says"),
+    [
+        ('Bearer realm="file:///etc/passwd"', "sends us for a token to 'file:///etc/passwd'"),
+        ('Bearer realm="ftp://x/y"', "sends us for a token to"),
+        ("Bearer", "asks for 'Bearer'"),
+        ("Negotiate", "asks for 'Negotiate'"),
+        ("", "asks for 'proof'"),
+    ],
+    ids=["a file", "another protocol", "no realm", "another scheme", "nothing"],
+)
+def test_a_challenge_that_is_not_answered(
+    challenge: str, says: str, maker: Maker, there: Home, move: Move
+) -> None:
+    maker.make("web", "1.0.0", files_of(1))
+
+    def twist(answer: Answer) -> None:
+        answer.status, answer.headers["WWW-Authenticate"] = 401, challenge
+
+    with twisted(maker.layout, twist) as server, pytest.raises(NetworkError, match=says):
+        move(there, f"{server.host}/web:1.0.0", "web:1.0.0", environment=ENVIRONMENT)
+
+
+def test_a_password_stays_with_its_server(maker: Maker, there: Home, move: Move) -> None:
+    """A redirect to another server loses it."""
+    maker.make("web", "1.0.0", files_of(1))
+    with twisted(maker.layout) as other:
+
+        def twist(answer: Answer) -> None:
+            if "/blobs/" in answer.path:
+                answer.status, answer.headers["Location"] = 307, f"{other.address}{answer.path}"
+
+        with twisted(maker.layout, twist) as server:
+            move(there, f"{server.address}/web:1.0.0", "web:1.0.0", environment=ENVIRONMENT)
+            assert all("authorization" in headers for _, _, headers in server.asked)
+        assert other.asked
+        assert not [headers for _, _, headers in other.asked if "authorization" in headers]
+
+
+# -- TLS
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Registry, Path]]:
+    """A registry with a certificate of an authority of our own, and that authority's."""
+    room = tmp_path_factory.mktemp("secure")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", room / "key.pem", "-out", room / "cert.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    tls = {"certificate": str(room / "cert.pem"), "key": str(room / "key.pem")}
+    with registry(room, http={"tls": tls}) as started:
+        yield started, room / "cert.pem"
+
+
+def test_tls_with_an_authority_of_our_own(secure: tuple[Registry, Path], maker: Maker, there: Home) -> None:
+    started, authority = secure
+    maker.make("web", "1.0.0", files_of(1))
+    address = f"{started.host}/team/web:1.0.0"
+    for home, source, target in ((maker.home, "web:1.0.0", address), (there, address, "web:1.0.0")):
+        transfer(Ways(home, Client(ca=authority, limits=QUICK)), parse(source), parse(target))
+    for client, says in (
+        (Client(limits=QUICK), "certificate is not trusted"),
+        (Client(ca=other_authority(started.room), limits=QUICK), "certificate is not trusted"),
+    ):
+        with pytest.raises(NetworkError, match=says) as caught:
+            transfer(Ways(there, client), parse(address), parse("web:1.0.0"))
+        assert "--ca FILE" in caught.value.hint
+    with pytest.raises(InputError, match="is not there"):
+        transfer(Ways(there, Client(ca=started.room / "none")), parse(address), parse("web:1.0.0"))
+
+
+def other_authority(room: Path) -> Path:
+    path = room / "other.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=other",
+         "-keyout", room / "other.key", "-out", path],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return path
+
+
+def test_http_is_spoken_on_the_loopback_and_where_it_is_asked_for() -> None:
+    """No server listens on a documentation address; what is tried shows in the error alone."""
+    client = Client(limits=QUICK)
+    for plain in (False, True):
+        ways = Ways(Home(Path("/nonexistent")), client, plain_http=plain)
+        assert session(ways, "registry.example").base == f"http{'' if plain else 's'}://registry.example"
