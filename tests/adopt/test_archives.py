@@ -15,6 +15,7 @@ from tests.adopt.archives import ROOT, Member, oci_archive, tar
 
 from goldsmith.disk.adopt.keep import Adopted, adopt
 from goldsmith.disk.adopt.unpack import unpack
+from goldsmith.disk.stored import raw_disk
 from goldsmith.errors import GoldsmithError, InputError, UsageError
 from goldsmith.store.home import Home
 from goldsmith.store.images import layout_of
@@ -75,6 +76,12 @@ def test_the_archive_of_a_root_is_taken_in(name: str, home: Home, tmp_path: Path
     assert [(x.name, x.version) for x in found.recognised.packages] == [("dpkg", "1.22")]
     assert found.recognised.architecture == "amd64"
     assert found.image.facts["disk_size"] == 0
+
+
+def test_an_image_without_a_disk_gives_none(home: Home, tmp_path: Path) -> None:
+    found = adopted(written(tmp_path / "root", tar(ROOT)), home)
+    with pytest.raises(UsageError, match="has no disk"):
+        raw_disk(home, found.image)
 
 
 LONG = "./etc/" + "d" * 120 + "/" + "f" * 150

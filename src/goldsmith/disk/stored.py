@@ -12,6 +12,7 @@ from pathlib import Path
 from goldsmith.disk.digest import disk_digest
 from goldsmith.effects.files import locked
 from goldsmith.effects.machine_run import boot_id
+from goldsmith.errors import UsageError
 from goldsmith.store.diskmap import read_map, rebuild
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, layout_of
@@ -30,6 +31,11 @@ def raw_disk(home: Home, image: StoredImage, *, jobs: int = 2) -> Path:
         UsageError: the image has no disk.
         NoSpace: the disk does not fit.
     """
+    if image.facts.get("disk_size") == 0:
+        raise UsageError(
+            f"{image.reference} has no disk: it was imported from an archive",
+            hint=f"build one: a recipe with `from: {image.name}:{image.version}` makes an image with a disk of it",
+        )
 
     def make(output: Path) -> None:
         layout = layout_of(home)
