@@ -11,7 +11,11 @@ from tests.system.conftest import Tiny
 from tests.system.driver import goldsmith
 
 from goldsmith.builder import layers
+from goldsmith.builder.seal.kept import SEAL, need_certificate
+from goldsmith.model.canonical import canonical
+from goldsmith.store.evidence import evidence, keep_evidence
 from goldsmith.store.home import Home
+from goldsmith.store.images import find, layout_of
 
 VERIFY = Path(__file__).parent.parent / "seal/verify_tree.py"
 OURS = {"/usr/lib/os-release"}
@@ -67,15 +71,32 @@ phases:
 """
 
 
+@pytest.fixture(scope="module")
+def keeping(tiny: Tiny, shared_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The data directory, with an image in it whose recipe keeps a trace and declares others."""
+    room = tmp_path_factory.mktemp("keeping")
+    (room / "recipe.yaml").write_text(KEEPING)
+    (room / "id.yml").write_text(COMPONENT)
+    tiny.lock(room)
+    goldsmith("build", "recipe.yaml", "--json", home=shared_home.path, cwd=room).json  # noqa: B018 - it must have worked
+    return shared_home
+
+
+FOREIGN = {
+    ("machine-id", "/etc/machine-id"),
+    ("hostname", "/etc/hostname"),
+    ("password-hash", "/etc/shadow"),
+}
+"""What is found in it by whoever does not know its recipe."""
+
+
+def found(said: str) -> set[tuple[str, str]]:
+    return {(item["kind"], item["path"]) for item in json.loads(said)["findings"]}
+
+
 @pytest.mark.image
-def test_what_the_recipe_wants_stays_and_is_written_down(
-    tiny: Tiny, shared_home: Home, tmp_path: Path
-) -> None:
-    (tmp_path / "recipe.yaml").write_text(KEEPING)
-    (tmp_path / "id.yml").write_text(COMPONENT)
-    tiny.lock(tmp_path)
-    home = shared_home.path
-    goldsmith("build", "recipe.yaml", "--json", home=home, cwd=tmp_path).json  # noqa: B018 - it must have worked
+def test_what_the_recipe_wants_stays_and_is_written_down(keeping: Home, tmp_path: Path) -> None:
+    home = keeping.path
     certificate = goldsmith("seal", "show", "keeping", "--json", home=home, cwd=tmp_path).json
     rows = {row["operation"]: row for row in certificate["operations"]}
     assert rows["hostname"]["declared"] == ["/etc/hostname"]
@@ -91,12 +112,35 @@ def test_what_the_recipe_wants_stays_and_is_written_down(
     assert "the recipe keeps /etc/machine-id" in notes
     assert "/etc/shadow holds a secret (password-hash) that the recipe itself declares" in notes
     goldsmith("export", "keeping", "--format", "raw", "--output", "disk.raw", home=home, cwd=tmp_path)
-    foreign = json.loads(goldsmith("leaks", "./disk.raw", "--json", home=home, cwd=tmp_path).stdout)
-    assert {(item["kind"], item["path"]) for item in foreign["findings"]} == {
-        ("machine-id", "/etc/machine-id"),
-        ("hostname", "/etc/hostname"),
-        ("password-hash", "/etc/shadow"),
-    }
+    assert found(goldsmith("leaks", "./disk.raw", "--json", home=home, cwd=tmp_path).stdout) == FOREIGN
+
+
+@pytest.mark.image
+def test_a_certificate_that_somebody_else_adds_is_not_believed(keeping: Home, tmp_path: Path) -> None:
+    home, layout = keeping.path, layout_of(keeping)
+    image = find(keeping, "keeping")
+    own, made_here = need_certificate(layout, image)
+    assert made_here
+    forged = canonical({**own, "declared": ["/etc/passwd"], "exceptions": []})
+    with layout.used():
+        keep_evidence(layout, image.index, SEAL, forged)
+    assert len(list(evidence(layout, image.index, SEAL))) == 2
+    assert goldsmith("seal", "show", "keeping", "--json", home=home, cwd=tmp_path).json == own
+    leaks = json.loads(goldsmith("leaks", "keeping", "--json", home=home, cwd=tmp_path).stdout)
+    assert leaks["findings"] == []
+
+
+@pytest.mark.image
+def test_a_certificate_moves_with_its_image_and_is_hearsay_there(keeping: Home, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    goldsmith("push", "keeping", tmp_path / "shelf", home=keeping.path, cwd=tmp_path)
+    goldsmith("pull", tmp_path / "shelf/keeping:1.0.0", home=other, cwd=tmp_path)
+    said = goldsmith("seal", "show", "keeping", "--json", home=other, cwd=tmp_path)
+    assert said.json["image"]["name"] == "keeping"
+    assert "was not built here" in said.stderr
+    leaks = goldsmith("leaks", "keeping", "--json", home=other, cwd=tmp_path).stdout
+    assert found(leaks) == FOREIGN
+    assert "not this store's own" in " ".join(json.loads(leaks)["notes"])
 
 
 @pytest.mark.image

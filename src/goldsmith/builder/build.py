@@ -12,7 +12,7 @@ from goldsmith.builder.keep import describe, digests_of, facts_of, keep_disk, ke
 from goldsmith.builder.outputs import Artifact, Wanted, drafted_outputs, place_outputs
 from goldsmith.builder.planned import Planned, known_build
 from goldsmith.builder.refresh import adopt, discard
-from goldsmith.builder.seal.kept import keep_certificate
+from goldsmith.builder.seal.kept import OWN, SEAL, certificate_of, named
 from goldsmith.builder.space import need_space_for
 from goldsmith.builder.supplies import Supplies, all_packages
 from goldsmith.builder.work import Material, bind
@@ -23,6 +23,7 @@ from goldsmith.effects import clock, namespace
 from goldsmith.effects.tmpfs import secret_files
 from goldsmith.effects.umask import ordinary_umask
 from goldsmith.model.canonical import digest
+from goldsmith.store.evidence import keep_evidence
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, layout_of
 
@@ -154,9 +155,10 @@ def finish_image(
             digests = digests_of(made, pool)
             with drafted_outputs(wanted, made.raw, digests, pool, jobs=jobs) as drafts:
                 facts = facts_of(recipe, tree, digests, epoch=epoch)
-                built = how_built(planned, ran, facts.digest, before)
+                certificate = certificate_of(facts, ran[-1].layer.notes["seal"])
+                built = {**how_built(planned, ran, facts.digest, before), OWN: named(certificate)}
                 image = keep_image(layout, facts, tree, packed, made, digests.plain, built)
-                keep_certificate(layout, image, ran[-1].layer.notes["seal"])
+                keep_evidence(layout, image.index, SEAL, certificate)
                 artifacts = place_outputs(shop.home, image, drafts.result())
             keep_disk(shop.home, made, facts.disk_digest)
     seconds = clock.monotonic() - start

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from goldsmith.builder.inputs import Inputs
 from goldsmith.builder.plan import plan_build
-from goldsmith.builder.seal.kept import kept_document
+from goldsmith.builder.seal.kept import own_certificate
 from goldsmith.errors import InputError
 from goldsmith.model.canonical import digest, plain
 from goldsmith.model.lock import Lock
@@ -69,6 +69,6 @@ def known_build(home: Home, planned: Planned) -> StoredImage | None:
 def stored(home: Home, planned: Planned) -> StoredImage | None:
     """The image of this very build, if it is in the store with its certificate."""
     image, layout = known_build(home, planned), layout_of(home)
-    if image is None or not whole(layout, image.index) or not kept_document(layout, image):
+    if image is None or not whole(layout, image.index) or not own_certificate(layout, image):
         return None
     return make_newest(home, image)

@@ -1,6 +1,7 @@
 """``goldsmith seal list`` and ``goldsmith seal show REF``."""
 
 import json
+import sys
 
 import click
 
@@ -49,8 +50,10 @@ def show(ref: str, *, as_json: bool) -> None:
     """Print the seal certificate of REF: what was found and removed, the proof of absence, and exceptions."""
     home = find_home()
     layout, image = layout_of(home), find(home, ref)
-    document = need_certificate(layout, image)
+    document, own = need_certificate(layout, image)
     print(json.dumps(document, indent=2) if as_json else in_words(image.reference, from_json(document)))
+    if not own:
+        print(f"note: {image.reference} was not built here: whoever sent it says this", file=sys.stderr)
 
 
 def in_words(reference: str, certificate: SealCertificate) -> str:

@@ -1,6 +1,7 @@
 """Search an image for leaks: the main flow."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from goldsmith.assay.leaks.chunks import Chunk, secrets
 from goldsmith.assay.leaks.detector import Detector
@@ -9,6 +10,9 @@ from goldsmith.assay.leaks.subject import Subject
 from goldsmith.assay.leaks.traces import traces
 from goldsmith.model.leak import Leak, LeakReport, Where
 from goldsmith.store.home import Home
+
+MOST = 10_000
+"""Secrets that are looked at; an image with more was made to exhaust its readers."""
 
 
 class _Passing:
@@ -40,7 +44,9 @@ def look(subject: Subject, find: Detector, *, home: Home | None = None, jobs: in
         GoldsmithError: the image cannot be read to its end.
     """
     passing = _Passing()
-    found = list(secrets(passing.watch(subject.chunks), find, jobs=jobs))
+    found = list(islice(secrets(passing.watch(subject.chunks), find, jobs=jobs), MOST))
+    if len(found) == MOST:
+        subject.notes.append(f"the search ended after {MOST} secrets; there are more")
     kept = {path: bytes(data) for path, data in passing.kept.items()}
     packaged = Packaged(kept, subject.tree.read, subject.tree.real, home)
     left = list(traces(subject.tree, declared=subject.declared, keep=subject.keep, vouched=packaged.vouches))
@@ -56,7 +62,7 @@ def look(subject: Subject, find: Detector, *, home: Home | None = None, jobs: in
         sum(entry.kind == "file" for entry in subject.tree.entries.values()),
         passing.bytes,
         (*subject.notes, *_said(hidden, packaged)),
-        subject.is_whole,
+        subject.is_whole and len(found) < MOST,
     )
 
 

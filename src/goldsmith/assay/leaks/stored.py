@@ -8,10 +8,11 @@ from goldsmith.assay.leaks.chunks import Chunk
 from goldsmith.assay.leaks.disks import Loose, loose
 from goldsmith.assay.leaks.listed import ListedTree
 from goldsmith.assay.leaks.subject import Subject
-from goldsmith.builder.seal.kept import kept_certificate
+from goldsmith.builder.seal.kept import SEAL, own_certificate
 from goldsmith.disk.stored import raw_disk
 from goldsmith.model.leak import Where
 from goldsmith.store.diskmap import areas, read_map
+from goldsmith.store.evidence import evidence
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, layout_of
 from goldsmith.store.layout import Layout
@@ -38,8 +39,12 @@ def stored_subject(home: Home, image: StoredImage, *, jobs: int = 2) -> Iterator
         descriptor = stream.fileno()
         rest = loose(descriptor, os.fstat(descriptor).st_size)
         chunks = _chunks(layout, index, rest, literals, jobs=jobs)
-        certificate = kept_certificate(layout, image)
+        certificate = own_certificate(layout, image)
         exceptions = certificate.exceptions if certificate else ()
+        if certificate is None and next(evidence(layout, image.index, SEAL), None) is not None:
+            rest.notes.append(
+                "its seal certificate is not this store's own, so what it declares counts as found"
+            )
         rest.notes += [
             f"{item.operation} is no finding: the recipe keeps {', '.join(item.paths)}"
             for item in exceptions

@@ -32,7 +32,8 @@ anything is left, and keeps what it did as a certificate. `goldsmith leaks` look
 
 `goldsmith seal show REF` prints what was removed, declared, left and kept; `--json` prints the document itself. It is
 kept beside the image as an OCI referrer (`application/vnd.goldsmith.seal.v1+json`), goes with it to registries and
-other stores, and goes when the image is deleted.
+other stores, and goes when the image is deleted. One that came with an image from elsewhere is shown as what whoever sent
+it says; `goldsmith leaks` believes only those of builds in this store.
 
 | key | what it says |
 |---|---|
