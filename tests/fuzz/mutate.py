@@ -28,6 +28,7 @@ def mutate(data: bytes, chance: random.Random, spots: list[int]) -> bytes:
     """A damaged copy."""
     result = bytearray(data)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
+        result = result or bytearray(1)
         at = min(len(result) - 1, max(0, chance.choice(spots) + chance.randrange(-8, 9)))
         kind = chance.randrange(6)
         if kind == 0:
