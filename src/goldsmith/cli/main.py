@@ -22,6 +22,7 @@ VERBS = {
     "seal": ("goldsmith.cli.seal", "List what sealing removes; show an image's seal certificate."),
     "leaks": ("goldsmith.cli.leaks", "Search an image for identities, secrets and what was deleted."),
     "boot": ("goldsmith.cli.boot", "Boot a throwaway copy of an image and check that it is well."),
+    "test": ("goldsmith.cli.test", "Boot two clones of an image and prove it."),
     "export": ("goldsmith.cli.export", "Write an image's disk in the format of a cloud or hypervisor."),
     "list": ("goldsmith.cli.list", "List the images."),
     "show": ("goldsmith.cli.show", "Show one image."),

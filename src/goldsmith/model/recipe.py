@@ -336,7 +336,13 @@ class Recipe:
     outputs: Annotated[tuple[str, ...], Says("Formats that `build --output` writes.", choices=NAMES)] = (
         "qcow2",
     )
-    tests: Annotated[tuple[str, ...], Says("Test files, for the booted machine.")] = ()
+    tests: Annotated[
+        tuple[str, ...],
+        Says(
+            "Test files for the booted machine: `.py` for pytest-testinfra, `.sh` run inside; `*` and `?` match.",
+            example="[tests/*.py]",
+        ),
+    ] = ()
     where: Place | None = field(default=None, compare=False)
     directory: str = field(default=".", compare=False)
     """The directory that relative paths start from (not a key of the file)."""

@@ -24,6 +24,8 @@ class Reference:
     """What the file is, for messages."""
     must_exist: bool = True
     """Whether it must be there when the recipe is read; secrets need not be."""
+    wildcards: bool = False
+    """Whether ``*``, ``?`` and ``[…]`` stand for what they match."""
     prefix: str = ""
     """What stands before the path, as in ``file:PATH``; texts without it name no file."""
 
@@ -38,7 +40,7 @@ REFERENCES = (
     Reference(("stages", ITEM, "components", ITEM), "component"),
     Reference(("stages", ITEM, "components", ITEM, "path"), "component"),
     Reference(("customizations", "files", ITEM, "source"), "source"),
-    Reference(("tests", ITEM), "test"),
+    Reference(("tests", ITEM), "test", wildcards=True),
     Reference(("from",), "image", must_exist=False, prefix="./"),
 )
 """Every place that names a file."""
@@ -69,8 +71,16 @@ def missing_files(root: Node, directory: Path) -> Iterator[InputError]:
     for reference in REFERENCES:
         if reference.must_exist:
             for node in find_all(root, reference.path):
-                if node.kind == "str":
+                if node.kind == "str" and not (reference.wildcards and _matches(node.raw, directory)):
                     yield from _missing(node, reference.noun, directory)
+
+
+def _matches(text: str, directory: Path) -> bool:
+    """Whether a text is a pattern that a file matches."""
+    try:
+        return bool(set(text) & set("*?[")) and any(path.is_file() for path in directory.glob(text))
+    except (OSError, ValueError, NotImplementedError):
+        return False
 
 
 def _missing(node: Node, noun: str, directory: Path) -> Iterator[InputError]:

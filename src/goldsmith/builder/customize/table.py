@@ -1,12 +1,13 @@
 """Every customization, in the order they are applied; listings, tests and the build use this table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from goldsmith.builder.customize import (
     cacerts,
     directories,
+    expect,
     files,
     firewall,
     groups,
@@ -22,6 +23,7 @@ from goldsmith.builder.customize import (
 )
 from goldsmith.builder.customize.run_in_tree import RunInTree
 from goldsmith.effects.root import Root
+from goldsmith.model.proof import Expectation
 from goldsmith.model.recipe import Customizations, Services
 
 
@@ -53,6 +55,8 @@ class Customization:
     """Whether a recipe asks for it."""
     apply: Callable[[Customizations, Means], None]
     """Does it; raises InputError where the recipe and the tree do not fit together."""
+    expected: Callable[[Customizations, Path], Iterator[Expectation]]
+    """What must be seen of it on a live machine; the path is where the recipe's relative paths start."""
     is_lengthy: bool = False
     """Whether it takes seconds; the builder gives such rows a step of their own, so that a file's change is quick."""
 
@@ -126,6 +130,7 @@ CUSTOMIZATIONS = (
         "Languages.",
         lambda asked: asked.locale is not None and bool(asked.locale.languages),
         _locale,
+        expect.locale,
         is_lengthy=True,
     ),
     Customization(
@@ -133,6 +138,7 @@ CUSTOMIZATIONS = (
         "Trusted authorities.",
         lambda asked: asked.cacerts is not None and bool(asked.cacerts.pem_certs),
         _cacerts,
+        expect.cacerts,
         is_lengthy=True,
     ),
     Customization(
@@ -140,24 +146,40 @@ CUSTOMIZATIONS = (
         "The console keyboard.",
         lambda asked: asked.locale is not None and bool(asked.locale.keyboard),
         _keyboard,
+        expect.keyboard,
     ),
-    Customization("hostname", "The host name.", lambda asked: bool(asked.hostname), _hostname),
     Customization(
-        "timezone", "The time zone and time servers.", lambda asked: asked.timezone is not None, _timezone
+        "hostname", "The host name.", lambda asked: bool(asked.hostname), _hostname, expect.hostname
     ),
-    Customization("group", "Groups.", lambda asked: bool(asked.group), _group),
-    Customization("user", "User accounts and homes.", lambda asked: bool(asked.user), _user),
-    Customization("sshkey", "SSH keys for accounts.", lambda asked: bool(asked.sshkey), _sshkey),
-    Customization("directories", "Directories.", lambda asked: bool(asked.directories), _directories),
-    Customization("files", "Files.", lambda asked: bool(asked.files), _files),
-    Customization("sysctl", "Kernel parameters.", lambda asked: bool(asked.sysctl), _sysctl),
-    Customization("sshd", "The SSH server's settings.", lambda asked: asked.sshd is not None, _sshd),
-    Customization("firewall", "Rules of nftables.", lambda asked: asked.firewall is not None, _firewall),
+    Customization(
+        "timezone",
+        "The time zone and time servers.",
+        lambda asked: asked.timezone is not None,
+        _timezone,
+        expect.timezone,
+    ),
+    Customization("group", "Groups.", lambda asked: bool(asked.group), _group, expect.group),
+    Customization("user", "User accounts and homes.", lambda asked: bool(asked.user), _user, expect.user),
+    Customization(
+        "sshkey", "SSH keys for accounts.", lambda asked: bool(asked.sshkey), _sshkey, expect.sshkey
+    ),
+    Customization(
+        "directories", "Directories.", lambda asked: bool(asked.directories), _directories, expect.directories
+    ),
+    Customization("files", "Files.", lambda asked: bool(asked.files), _files, expect.files),
+    Customization("sysctl", "Kernel parameters.", lambda asked: bool(asked.sysctl), _sysctl, expect.sysctl),
+    Customization(
+        "sshd", "The SSH server's settings.", lambda asked: asked.sshd is not None, _sshd, expect.sshd
+    ),
+    Customization(
+        "firewall", "Rules of nftables.", lambda asked: asked.firewall is not None, _firewall, expect.firewall
+    ),
     Customization(
         "services",
         "Units enabled, disabled and masked.",
         lambda asked: asked.services is not None or asked.firewall is not None,
         _services,
+        expect.services,
     ),
 )
 """Groups come before users, users before files they own, and files before the units that are among them."""
@@ -192,3 +214,13 @@ def apply_all(
     for row in rows:
         if row.applies(customizations):
             row.apply(customizations, means)
+
+
+def expectations(
+    customizations: Customizations, directory: Path, rows: Sequence[Customization] = CUSTOMIZATIONS
+) -> Iterator[Expectation]:
+    """What must be seen of a recipe's customizations on a live machine, row by row; the kernel's command line last."""
+    for row in rows:
+        if row.applies(customizations):
+            yield from row.expected(customizations, directory)
+    yield from expect.kernel(customizations, directory)

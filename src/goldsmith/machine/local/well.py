@@ -10,8 +10,8 @@ from goldsmith.machine.agent import is_complete, read_report, said
 from goldsmith.machine.launch import read
 from goldsmith.machine.local.room import RUNNING
 from goldsmith.machine.qemu import CONSOLE, FIRMWARE, REPORT
+from goldsmith.machine.reading import Growing
 from goldsmith.machine.verdict import in_trouble, judge, silent
-from goldsmith.machine.watch import find_trouble, readable
 from goldsmith.model.machine import GuestReport
 from goldsmith.model.vm import Run
 
@@ -33,20 +33,20 @@ def wait_until_well(
         CheckFailed: it is not well, ended, or said nothing in time.
     """
     deadline = monotonic() + timeout
-    shown, before = 0, b""
-    lines: list[str] = []
+    shown = 0
+    screen, log = Growing(), Growing()
     while True:
         lives = is_locked(directory / RUNNING)
-        console = read(directory / CONSOLE)
-        if console != before:
-            before, lines = console, readable(console)
-        for line in lines[shown:-1]:
+        screen.feed(read(directory / CONSOLE))
+        log.feed(read(directory / FIRMWARE))
+        lines = [*screen.lines, screen.tail]
+        for line in screen.lines[shown:]:
             show(line)
-        shown = max(shown, len(lines) - 1)
+        shown = len(screen.lines)
         words = last_boot(said(read(directory / REPORT), run.nonce))
         if is_complete(words):
             return judge(read_report(words), lines)
-        trouble = find_trouble(lines) or find_trouble(readable(read(directory / FIRMWARE)))
+        trouble = screen.trouble or log.trouble
         if trouble and not (trouble.sign.talks and monotonic() < deadline):
             raise in_trouble(trouble)
         if not lives:

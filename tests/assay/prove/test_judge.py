@@ -1,0 +1,278 @@
+"""What clones showed is judged: each way in which a proof can fail, by name."""
+
+import json
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from goldsmith.assay.prove import evidence, judge, junit
+from goldsmith.assay.prove.look import Facts, listening
+from goldsmith.assay.prove.oracle import judged
+from goldsmith.cli.test import as_object, in_words
+from goldsmith.model.machine import GuestReport
+from goldsmith.model.proof import Assertion, Expectation, Expected, Group, Proof, Standing
+
+GIB = 1 << 30
+REPORT = GuestReport(
+    state="running",
+    kernel="6.12",
+    times=("Startup finished in 5.1s (kernel) + 1min 2.5s (userspace) = 1min 7.6s",),
+    root_bytes=2 * GIB,
+    root_used=GIB // 2,
+    cloud_init=("status: done",),
+)
+IDENTITY = {"machine-id": "1", "boot-id": "b1", "host-key-rsa": "k1", "hostname": "localhost"}
+OTHERS = {"machine-id": "2", "boot-id": "b2", "host-key-rsa": "k2", "hostname": "localhost"}
+ONE = Facts(
+    report=REPORT,
+    identity=IDENTITY,
+    files={"/etc/passwd": "p", "/etc/machine-id": "1", "/etc/ssh/ssh_host_rsa_key": "k1"},
+    packages=frozenset({"a 1 installed"}),
+    ports=frozenset({"22:tcp"}),
+    setuid=frozenset({"/usr/bin/su"}),
+    memory=100 << 20,
+    dumps=(),
+    root="ext2/ext3",
+)
+OTHER = replace(
+    ONE, identity=OTHERS, files={**ONE.files, "/etc/machine-id": "2", "/etc/ssh/ssh_host_rsa_key": "k2"}
+)
+NOTHING = Expected()
+
+
+def failures(assertions: list[Assertion]) -> dict[str, str]:
+    return {item.name: item.reason for item in assertions if item.standing is Standing.FAILED}
+
+
+def test_two_clones_as_they_should_be_are_found_so() -> None:
+    found = list(judge.identities(ONE, OTHER, ""))
+    assert failures(found) == {}
+    assert {item.standing for item in found} == {Standing.PASSED}
+
+
+@pytest.mark.parametrize(
+    ("other", "hostname", "name", "reason"),
+    [
+        pytest.param(
+            {"machine-id": "1"},
+            "",
+            "machine-id differs",
+            "both clones have the same machine-id",
+            id="baked machine-id",
+        ),
+        pytest.param(
+            {"host-key-rsa": "k1"},
+            "",
+            "host-key-rsa differs",
+            "both clones have the same host-key",
+            id="baked host key",
+        ),
+        pytest.param(
+            {"boot-id": "b1"}, "", "boot-id differs", "both clones have the same boot-id", id="one boot"
+        ),
+        pytest.param(
+            {"instance-id": "i"},
+            "",
+            "instance-id differs",
+            "only one of two clones has it",
+            id="one has what the other lacks",
+        ),
+    ],
+)
+def test_an_identity_that_is_shared_fails(
+    other: dict[str, str], hostname: str, name: str, reason: str
+) -> None:
+    found = failures(list(judge.identities(ONE, replace(OTHER, identity={**OTHERS, **other}), hostname)))
+    assert list(found) == [name]
+    assert found[name].startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "declared", "ok"),
+    [
+        ("web", "web", "web", True),
+        ("web", "web", "", False),
+        ("localhost", "localhost", "", True),
+        ("a", "b", "", True),
+        ("a", "a", "web", False),
+    ],
+)
+def test_a_host_name_is_shared_only_where_it_is_declared(
+    mine: str, others: str, declared: str, ok: bool
+) -> None:
+    one = replace(ONE, identity={**IDENTITY, "hostname": mine})
+    other = replace(OTHER, identity={**OTHERS, "hostname": others})
+    assert (failures(list(judge.identities(one, other, declared))) == {}) is ok
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"packages": frozenset({"a 2 installed"})}, "the same packages"),
+        ({"ports": frozenset({"22:tcp", "80:tcp"})}, "the same listening ports"),
+        ({"setuid": frozenset[str]()}, "the same setuid files"),
+        ({"files": {**OTHER.files, "/etc/shadow": "x"}}, "the same files but those listed"),
+    ],
+)
+def test_what_else_differs_is_found(change: dict[str, object], name: str) -> None:
+    assert list(failures(list(judge.identities(ONE, replace(OTHER, **change), "")))) == [name]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("expected", "name"),
+    [
+        (Expected(ports=("80:tcp",)), "listening ports"),
+        (Expected(setuid=()), "setuid files"),
+        (Expected(boot_seconds=60), "boot time in seconds"),
+        (Expected(memory=1 << 20), "memory in use in bytes"),
+        (Expected(disk=1 << 20), "root file system in use in bytes"),
+    ],
+)
+def test_a_surface_or_a_budget_that_is_overrun_fails(expected: Expected, name: str) -> None:
+    assert list(failures(list(judge.surface(ONE, expected)))) == [name]
+    assert failures(list(judge.surface(ONE, NOTHING))) == {}
+
+
+def test_a_full_disk_fails() -> None:
+    full = replace(ONE, report=replace(REPORT, root_used=2 * GIB - 1))
+    assert failures(list(judge.surface(full, NOTHING))) == {
+        "the root file system has room": "2047 of 2048 MiB are used once it is up"
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Startup finished in 2s (kernel) = 2.250s", 2.25),
+        ("x = 1min 7.6s", 67.6),
+        ("x = 950ms", 0.95),
+        ("x", None),
+    ],
+)
+def test_systemds_clock_is_read(text: str, seconds: float | None) -> None:
+    assert judge.startup(replace(REPORT, times=(text,))) == (seconds and pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    ("got", "root", "standing"),
+    [
+        (2 * GIB, "ext2/ext3", Standing.PASSED),
+        (GIB, "ext2/ext3", Standing.FAILED),
+        (GIB, "erofs", Standing.SKIPPED),
+        (None, "ext2/ext3", Standing.SKIPPED),
+    ],
+)
+def test_the_root_must_have_grown(got: int | None, root: str, standing: Standing) -> None:
+    facts = replace(ONE, root=root, report=replace(REPORT, root_bytes=got))
+    assert judge.grown(facts, GIB).standing is standing
+
+
+@pytest.mark.parametrize(
+    ("lines", "standing"),
+    [
+        (("status: done",), Standing.PASSED),
+        ((), Standing.SKIPPED),
+        (("status: error",), Standing.FAILED),
+        (("status: done", "extended_status: degraded done"), Standing.FAILED),
+        (("status: done", "recoverable_errors:", "WARNING:", "\t- x"), Standing.FAILED),
+    ],
+)
+def test_cloud_init_is_done_and_content(lines: tuple[str, ...], standing: Standing) -> None:
+    assert judge.cloud_init(replace(REPORT, cloud_init=lines)).standing is standing
+
+
+def test_a_second_boot_that_is_another_machine_fails() -> None:
+    assert failures(list(judge.again(ONE, IDENTITY))) == {}
+    assert list(failures(list(judge.again(ONE, OTHERS)))) == [
+        "machine-id stays over a restart",
+        "host-key-rsa stays over a restart",
+    ]
+
+
+def test_a_crashed_program_fails() -> None:
+    assert list(failures(list(judge.health(1, replace(ONE, dumps=("x: code=dumped",)))))) == [
+        "clone 1: no program crashed"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "port"),
+    [
+        ("tcp 0: 00000000:0016 00000000:0000 0A x", "22:tcp"),
+        ("tcp6 0: 00000000000000000000000000000000:0016 0:0 0A x", "22:tcp"),
+        ("tcp 0: 0100007F:0016 00000000:0000 0A x", ""),
+        ("tcp 0: 3500007F:0035 00000000:0000 0A x", ""),
+        ("tcp6 0: 00000000000000000000000001000000:0016 0:0 0A x", ""),
+        ("tcp 0: 00000000:0016 0100007F:9999 01 x", ""),
+        ("udp 0: 00000000:14EB 00000000:0000 07 x", "5355:udp"),
+    ],
+)
+def test_what_others_can_reach_is_read_from_the_kernels_tables(line: str, port: str) -> None:
+    assert listening(line) == port
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "reason"),
+    [
+        ("yes", "yes", None),
+        ("yes", "", "not found"),
+        ("a", "b", "found 'b', and 'a' is wanted"),
+        ("", "x", "found 'x', and '' is wanted"),
+        ("a", None, "the machine did not say"),
+    ],
+)
+def test_what_the_recipe_asks_for_against_what_is_found(
+    wanted: str, found: str | None, reason: str | None
+) -> None:
+    result = judged(Expectation("it", "true", wanted), found)
+    assert (result.standing is Standing.PASSED, result.reason) == (reason is None, reason or "")
+
+
+PROOF = Proof(
+    "web",
+    "sha256:" + "a" * 64,
+    "2026-11-21T08:00:00Z",
+    180.0,
+    110.0,
+    "tcg",
+    side_by_side=True,
+    assertions=(
+        judge.passed(Group.HEALTH, "fine", "told"),
+        judge.failed(Group.RECIPE, "file /x", "found '1'", "a \x1b line"),
+        judge.skipped(Group.AGAIN, "cloud-init", "none"),
+    ),
+    kept="/logs",
+)
+
+
+def test_junit_has_a_suite_a_group_and_no_forbidden_character() -> None:
+    root = ET.fromstring(junit.render(PROOF))
+    assert [suite.get("name") for suite in root] == [group.value for group in Group]
+    failure = root.find(".//failure")
+    assert failure is not None
+    assert (failure.get("message"), failure.text) == ("found '1'", "a � line")
+    assert [suite.get("failures") for suite in root] == ["0", "0", "1", "0", "0", "0"]
+
+
+def test_a_proof_is_kept_by_digest_and_question(tmp_path: Path) -> None:
+    from goldsmith.store.home import Home  # noqa: PLC0415
+
+    home = Home(tmp_path)
+    asked = evidence.question("r", NOTHING, "uefi")
+    path = evidence.place(home, PROOF.digest, asked)
+    assert evidence.known(path) is None
+    evidence.keep(path, PROOF)
+    assert evidence.known(path) == PROOF
+    path.write_text("{")
+    assert evidence.known(path) is None
+    others = {asked, evidence.question("s", NOTHING, "uefi"), evidence.question("r", NOTHING, "bios")}
+    assert len({*others, evidence.question("r", Expected(memory=1), "uefi")}) == 4
+
+
+def test_the_proof_in_words_names_what_failed() -> None:
+    text = in_words(PROOF)
+    assert "web FAILED: two clones side by side, 180 s, tcg" in text
+    assert "    FAILED: file /x: found '1'\n      | a \x1b line\n" in text
+    assert json.loads(json.dumps(as_object(PROOF)))["digest"] == PROOF.digest
