@@ -22,8 +22,8 @@ from goldsmith.store.layout import Layout
 
 PROJECT = Path(__file__).parent.parent.parent
 CALL = re.compile(r"^(?:\d+ +)?([a-z0-9_]+)\(")
-NEVER = frozenset({"exit_group", "exit", "chroot", "restart_syscall", "rt_sigreturn"})
-"""Calls that cannot be killed at: they return nowhere, or mark the operation."""
+NEVER = frozenset({"exit_group", "exit", "chroot", "restart_syscall", "rt_sigreturn", "futex"})
+"""Calls that cannot be killed at: they return nowhere, mark the operation, or are made as threads happen to meet."""
 LEAST = 500
 JOBS = 2
 

@@ -30,6 +30,7 @@ class Finder:
     """The data directory."""
     _trees: list[TreeIndex] | None = None
     _paths: dict[str, list[tuple[TreeIndex, str]]] = field(default_factory=dict)
+    _sizes: dict[str, int] = field(default_factory=dict)
     _files: dict[str, list[Path]] | None = None
     _disks: list[tuple[Path, dict[str, list[tuple[int, Run]]]]] | None = None
 
@@ -58,7 +59,7 @@ class Finder:
                 yield file.read_bytes()
         for disk, runs in self._kept_disks():
             if sha256 in runs:
-                yield read_runs(disk, runs[sha256])
+                yield read_runs(disk, runs[sha256])[: self._sizes[sha256]]
 
     def _read_trees(self) -> None:
         if self._trees is not None:
@@ -70,7 +71,9 @@ class Finder:
                 index = read_index(layout, parts_of(layout, image.index, image.own).tree_index.digest)
                 self._trees.append(index)
                 for path in index.places:
-                    self._paths.setdefault(index.entries[path].sha256, []).append((index, path))
+                    entry = index.entries[path]
+                    self._paths.setdefault(entry.sha256, []).append((index, path))
+                    self._sizes[entry.sha256] = entry.size
 
     def _step_files(self) -> dict[str, list[Path]]:
         if self._files is None:

@@ -14,7 +14,7 @@ from goldsmith.model import oci
 from goldsmith.model.oci import DIGEST, Descriptor
 from goldsmith.model.packed import unpacked
 from goldsmith.store.layers import KNOWN_LIMIT
-from goldsmith.store.layout import DAMAGED, Layout, is_sealed
+from goldsmith.store.layout import DAMAGED, MARKER, Layout, is_sealed
 from goldsmith.store.notes import SUBJECT
 
 JOBS = 2
@@ -187,7 +187,7 @@ def is_marker(path: Path) -> bool:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and str(found.get("imageLayoutVersion", "")).startswith("1.")
+    return bool(found == json.loads(MARKER))
 
 
 def look(layout: Layout, item: Descriptor, found: Reach) -> Iterator[Problem]:
