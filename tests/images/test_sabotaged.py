@@ -1,0 +1,121 @@
+"""Spoiled images are caught, each for the right reason; the good one is not."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fixtures_images import Goldsmith
+from tests.images.sabotage import SABOTAGES, STANDING, Sabotage, Spoiled
+
+from goldsmith.disk.stored import raw_disk
+from goldsmith.effects.files import locked
+from goldsmith.store.home import Home
+from goldsmith.store.images import find
+
+RECIPE = """\
+name: spoiled
+version: 1.0.0
+from: debian:trixie
+packages: [openssh-server, dbus, tzdata, systemd-timesyncd]
+customizations:
+  user:
+    - name: ops
+      groups: [adm]
+  timezone:
+    timezone: Europe/Berlin
+  sysctl:
+    net.core.somaxconn: 1024
+  files:
+    - path: /etc/motd
+      data: "golden\\n"
+  services:
+    enabled: [ssh, systemd-timesyncd]
+tests: [check.sh]
+"""
+CHECK = "systemctl is-active ssh && test -s /etc/machine-id\n"
+TIMEOUT = "400"
+pytestmark = [pytest.mark.slow, pytest.mark.image]
+
+
+@pytest.fixture(scope="session")
+def recipe(shared_home: Home, goldsmith: Goldsmith) -> Path:
+    place = shared_home / "recipes/spoiled"
+    with locked(shared_home / "recipes/.lock"):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "recipe.yaml").write_text(RECIPE)
+        (place / "check.sh").write_text(CHECK)
+        built = goldsmith("build", place / "recipe.yaml", "--update-lock")
+    assert built.returncode == 0, built.stderr
+    return place / "recipe.yaml"
+
+
+def prove(home: Home, ref: str | Path, recipe: Path, *options: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [
+            *(
+                sys.executable,
+                "-c",
+                "from goldsmith.cli.main import main; main()",
+                "test",
+                str(ref),
+                "--json",
+                "--again",
+            ),
+            *("--recipe", str(recipe), "--timeout", TIMEOUT, *options),
+        ],
+        env={**os.environ, "GOLDSMITH_HOME": str(home.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=3600,
+    )
+    assert done.returncode in {0, 1}, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert told["ok"] is (done.returncode == 0)
+    return told
+
+
+def wrong(told: dict[str, Any]) -> list[dict[str, Any]]:
+    return [item for item in told["assertions"] if item["standing"] == "failed"]
+
+
+def names(told: dict[str, Any], row: Sabotage) -> bool:
+    """Whether the failures say what a sabotage is, in its group."""
+    return any(
+        row.said in " ".join([item["name"], item["reason"], *item["lines"]])
+        for item in wrong(told)
+        if item["group"] == row.group.value
+    )
+
+
+def test_the_good_image_is_proved(shared_home: Home, recipe: Path) -> None:
+    told = prove(shared_home, "spoiled", recipe)
+    assert wrong(told) == []
+    assert {item["group"] for item in told["assertions"]} == {
+        "health",
+        "identity",
+        "recipe",
+        "tests",
+        "surface",
+        "again",
+    }
+
+
+@pytest.mark.parametrize("row", SABOTAGES, ids=lambda row: row.name)
+def test_a_spoiled_image_is_caught(shared_home: Home, recipe: Path, tmp_path: Path, row: Sabotage) -> None:
+    image = Spoiled(raw_disk(shared_home, find(shared_home, "spoiled")), tmp_path)
+    row.spoil(image)
+    told = prove(shared_home, image.disk, recipe, *row.options)
+    assert names(told, row), wrong(told)
+
+
+def test_many_at_once_are_all_named(shared_home: Home, recipe: Path, tmp_path: Path) -> None:
+    image = Spoiled(raw_disk(shared_home, find(shared_home, "spoiled")), tmp_path)
+    for row in STANDING:
+        row.spoil(image)
+    told = prove(shared_home, image.disk, recipe, *(word for row in STANDING for word in row.options))
+    assert [row.name for row in STANDING if not names(told, row)] == [], wrong(told)
