@@ -40,7 +40,8 @@ def list_operations(*, as_json: bool) -> None:
         return
     width = max(len(operation.name) for operation in OPERATIONS)
     for operation in OPERATIONS:
-        print(f"{operation.name:<{width}}  {operation.summary}")
+        off = "" if operation.default else " (off)"
+        print(f"{operation.name:<{width}}  {operation.summary}{off}")
 
 
 @command.command("show")

@@ -67,6 +67,11 @@ def test_what_is_no_secret_is_not_found(find: Detector, text: str) -> None:
     assert find(text.encode()) == []
 
 
+@pytest.mark.parametrize("words", ["gitleaks:allow", "betterleaks:allow", "kingfisher:ignore"])
+def test_no_comment_hides_a_secret(find: Detector, words: str) -> None:
+    assert [secret.kind for secret in find(f"token: {secrets.GITHUB} # {words}\n".encode())] == ["github-pat"]
+
+
 def test_the_rules_are_compiled_once(tmp_path: Path) -> None:
     detector(tmp_path / "rules")
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "rules").rglob("*") if path.is_file()}

@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from goldsmith.disk.read.area import Area
 from goldsmith.disk.read.ext4.inodes import Inodes
 from goldsmith.disk.read.ext4.mapping import Blocks
-from goldsmith.disk.read.ext4.superblock import BIT64, Superblock, descriptor_place, has_copy, read_superblock
+from goldsmith.disk.read.ext4.superblock import (
+    BIT64,
+    META_BG,
+    Superblock,
+    descriptor_place,
+    has_copy,
+    read_superblock,
+)
 from goldsmith.model.leak import Where
 
 JOURNAL = 0xE0
 """Where the superblock names the journal's inode."""
 BLOCK_UNINIT = 2
 """Of a group: its map of blocks was never written; only tables are taken."""
+RESERVED = 0xCE
+"""Where the superblock says how many blocks are kept behind the descriptors, for growth."""
 WIDE = 64
 """Bytes of a descriptor from which on it has the high halves of its numbers."""
 
@@ -84,7 +93,7 @@ def _free_runs(area: Area, facts: Superblock) -> Iterator[tuple[int, int]]:
         first = facts.first_block + group * facts.group_blocks
         count = min(facts.group_blocks, facts.blocks - first)
         if int.from_bytes(row[18:20], "little") & BLOCK_UNINIT:
-            taken = _taken_unwritten(facts, group, count)
+            taken = _taken_unwritten(area, facts, group, count)
         else:
             place = _number(row, facts, 0)
             taken = int.from_bytes(area.read(place * facts.block, facts.block), "little")
@@ -116,16 +125,19 @@ def _tables(rows: list[bytes], facts: Superblock) -> list[tuple[int, int]]:
     ]
 
 
-def _taken_unwritten(facts: Superblock, group: int, count: int) -> int:
-    """The blocks of a group whose map was never written: a copy of the superblock and of the descriptors."""
-    if not has_copy(facts, group):
+def _taken_unwritten(area: Area, facts: Superblock, group: int, count: int) -> int:
+    """The blocks of a group whose map was never written: copies of the superblock and of the descriptors."""
+    copy = has_copy(facts, group)
+    per_block = facts.block // facts.slot
+    meta, place = divmod(group, per_block)
+    if facts.incompat & META_BG and meta >= facts.first_meta_group:
+        last = min(per_block, facts.groups - meta * per_block) - 1
+        return (1 << (copy + (place in {0, 1, last}))) - 1
+    if not copy:
         return 0
-    descriptors = -(-facts.groups * facts.slot // facts.block)
-    return (1 << min(count, 1 + descriptors + RESERVED)) - 1
-
-
-RESERVED = 1024
-"""Blocks behind the descriptors' copy that may be kept for growth; taken for tables where a group's map is unwritten."""
+    descriptors = -(-facts.groups // per_block)
+    reserved = int.from_bytes(area.read(1024 + RESERVED, 2), "little")
+    return (1 << min(count, 1 + descriptors + reserved)) - 1
 
 
 def _number(row: bytes, facts: Superblock, field: int) -> int:
