@@ -20,6 +20,7 @@ from goldsmith.builder.workshop import Aftermath, Workshop, workshop
 from goldsmith.disk import stored
 from goldsmith.disk.source import Source
 from goldsmith.effects import clock, namespace
+from goldsmith.effects.allocator import hoard_little
 from goldsmith.effects.tmpfs import secret_files
 from goldsmith.effects.umask import ordinary_umask
 from goldsmith.model.canonical import digest
@@ -76,6 +77,7 @@ def run_build(
     Raises:
         GoldsmithError: of the step that failed. Nothing of the build is left but its log.
     """
+    hoard_little()
     namespace.enter()
     with ordinary_umask():
         return _build(
