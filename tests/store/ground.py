@@ -59,7 +59,7 @@ def first_tree() -> Tree:
         "/etc/app.conf": b"listen 80\n",
         "/usr/bin/app": b"\x7fELF" + noise(1, 9000),
         "/usr/bin/script": b"#!/bin/sh\nexit 0\n",
-        "/usr/share/large": noise(2, 300_000),
+        "/usr/share/large": noise(2, 3000) * 100,
         "/usr/share/old": b"old\n",
         "/usr/share/empty": b"",
         "/usr/share/zeros": bytes(5000),
