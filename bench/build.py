@@ -123,6 +123,7 @@ def link_tree(source: Path, target: Path) -> None:
 
 def note_ground(work: Path) -> None:
     """Remember what is there before packages are added."""
+    shutil.rmtree(work / "ground", ignore_errors=True)
     for name in RECORDED:
         if (work / "home" / name).exists():
             link_tree(work / "home" / name, work / "ground" / name)
