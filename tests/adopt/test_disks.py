@@ -15,6 +15,7 @@ from goldsmith.disk.stored import raw_disk
 from goldsmith.effects.process import run
 from goldsmith.errors import InputError
 from goldsmith.model.diskmap import Source
+from goldsmith.store.archives import write_image
 from goldsmith.store.diskmap import read_map
 from goldsmith.store.home import Home
 from goldsmith.store.images import layout_of
@@ -340,3 +341,12 @@ def test_a_large_sparse_disk_costs_what_is_in_it(home: Home, tmp_path: Path) -> 
     facts = in_child.adopt(tmp_path / "large", home)
     assert facts["peak_mib"] < 250
     shutil.rmtree(home.path)
+
+
+def test_an_archive_of_our_own_brings_its_disk(home: Home, tmp_path: Path) -> None:
+    first = adopt(whole_disk(tmp_path), name="vendor", version="1.0.0", home=home)
+    write_image(home, first.image, tmp_path / "image.tar")
+    found = adopt(tmp_path / "image.tar", name="again", version="2.0.0", home=Home(tmp_path / "other"))
+    assert found.format == "oci-archive"
+    for fact in ("disk_digest", "tree_digest", "disk_sha256"):
+        assert found.image.facts[fact] == first.image.facts[fact]

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BufferedReader
@@ -23,6 +23,8 @@ from goldsmith.store.layout import Layout
 LARGEST_JSON = 4 << 20
 MOST_LAYERS = 500
 MARKER, INDEX = "oci-layout", "index.json"
+FIRST = 64
+"""Members after which an archive that shows no OCI layout is none."""
 DEPTH = 4
 """How deep an index may lie in an index."""
 
@@ -52,7 +54,7 @@ class Objects:
             InputError: there is none, there are several, or an object is not what its name says.
         """
         manifest = self._manifest(items, DEPTH)
-        _, *layers = oci_children(self._object(manifest))
+        _, *layers = oci_children(self.value(manifest))
         if not layers or len(layers) > MOST_LAYERS:
             raise malformed(f"the image has {len(layers)} layers")
         if any("tar" not in layer.media_type for layer in layers):
@@ -73,7 +75,7 @@ class Objects:
                 "copy the one you want into an archive: skopeo copy",
             )
         if images[0].media_type == oci.INDEX:
-            return self._manifest(oci_children(self._object(images[0])), depth - 1)
+            return self._manifest(oci_children(self.value(images[0])), depth - 1)
         return images[0]
 
     def blob(self, item: Descriptor) -> Body:
@@ -85,7 +87,8 @@ class Objects:
             raise malformed(f"the object {item.digest} is not what its name says")
         return body
 
-    def _object(self, item: Descriptor) -> Mapping[str, object]:
+    def value(self, item: Descriptor) -> Mapping[str, object]:
+        """A manifest or an index, verified."""
         return _parsed(self.blob(item).read(0, LARGEST_JSON + 1), item.digest)
 
 
@@ -101,23 +104,13 @@ def read_archive(path: Path, room: Path, stack: ExitStack, *, jobs: int) -> Arch
     Raises:
         InputError: the archive is damaged or hostile, or holds what is not read.
     """
-    area = _open(path, stack)
+    area = open_area(path, stack)
     tally = Tally(held=area.size)
     tree = Growing(tally)
-    blobs = {member.name.removeprefix("./"): member for member in _first(area)}
+    blobs = named_members(area)
     if MARKER in blobs and INDEX in blobs:
         kind = "oci-archive"
-
-        def find(digest: str) -> Body | None:
-            member = blobs.get(f"blobs/{digest.replace(':', '/')}")
-            if member is None or member.kind != "file":
-                return None
-            pieces = (Piece(0, member.place, member.size),) if member.size else ()
-            return Body(area.descriptor, member.size, pieces)
-
-        index = blobs[INDEX]
-        listed = _parsed(area.read(index.place, min(index.size, LARGEST_JSON + 1)), INDEX)
-        _add_layers(tree, tally, Objects(find), oci_children(listed), room, stack)
+        _add_layers(tree, tally, objects_in(area, blobs), listed_in(area, blobs), room, stack)
     elif "manifest.json" in blobs:
         raise refused(
             "it is an archive of the old docker format",
@@ -141,7 +134,7 @@ def read_layout(layout: Layout, image: Descriptor, room: Path, stack: ExitStack,
         path = layout.blobs.path(digest)
         if not path.exists():
             return None
-        area = _open(path, stack)
+        area = open_area(path, stack)
         return Body(area.descriptor, area.size, (Piece(0, 0, area.size),) if area.size else ())
 
     tally = Tally(held=0)
@@ -167,21 +160,45 @@ def _add_layers(
         tree.add_layer(members(unpacked), unpacked.descriptor, layered=True)
 
 
-def _open(path: Path, stack: ExitStack) -> Area:
+def open_area(path: Path, stack: ExitStack) -> Area:
+    """A file, open until ``stack`` closes it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     stack.callback(os.close, descriptor)
     return Area(descriptor, 0, os.fstat(descriptor).st_size)
 
 
-def _first(area: Area) -> Iterator[Member]:
-    """The members among which an OCI layout shows: all if it is one, else the first few."""
-    known: set[str] = set()
+def named_members(area: Area) -> dict[str, Member]:
+    """The members by name: all if it is an OCI layout, else the first few."""
+    found: dict[str, Member] = {}
     for number, member in enumerate(members(area)):
         name = member.name.removeprefix("./")
-        known.add(name)
-        if number > 64 and not known & {MARKER, INDEX} and not name.startswith("blobs/"):  # noqa: PLR2004 - enough
-            return
-        yield member
+        found[name] = member
+        if number > FIRST and not found.keys() & {MARKER, INDEX} and not name.startswith("blobs/"):
+            break
+    return found
+
+
+def objects_in(area: Area, blobs: Mapping[str, Member]) -> Objects:
+    """The objects of an OCI archive."""
+
+    def find(digest: str) -> Body | None:
+        member = blobs.get(f"blobs/{digest.replace(':', '/')}")
+        if member is None or member.kind != "file":
+            return None
+        pieces = (Piece(0, member.place, member.size),) if member.size else ()
+        return Body(area.descriptor, member.size, pieces)
+
+    return Objects(find)
+
+
+def listed_in(area: Area, blobs: Mapping[str, Member]) -> tuple[Descriptor, ...]:
+    """What the ``index.json`` of an OCI archive lists.
+
+    Raises:
+        InputError: it is none.
+    """
+    index = blobs[INDEX]
+    return oci_children(_parsed(area.read(index.place, min(index.size, LARGEST_JSON + 1)), INDEX))
 
 
 def _layer(objects: Objects, layer: Descriptor, room: Path, stack: ExitStack) -> Area:
@@ -192,7 +209,7 @@ def _layer(objects: Objects, layer: Descriptor, room: Path, stack: ExitStack) ->
         return Area(body.descriptor, member.place, member.length)
     output = room / f"layer-{layer.digest[-16:]}"
     unpack(BufferedReader(body.raw(), 1 << 20), body.size, output)
-    return _open(output, stack)
+    return open_area(output, stack)
 
 
 def _parsed(data: bytes, name: str) -> Mapping[str, object]:

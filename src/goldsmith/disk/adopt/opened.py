@@ -6,8 +6,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from goldsmith.disk.adopt.archive import Archive, read_archive, read_layout
+from goldsmith.disk.adopt.archive import Archive, open_area, read_archive, read_layout
 from goldsmith.disk.adopt.contents import Contents, contents_of
+from goldsmith.disk.adopt.ours import own_disk
 from goldsmith.disk.adopt.runs import runs_of
 from goldsmith.disk.adopt.unpack import packing, unpack
 from goldsmith.disk.read.area import Area
@@ -65,6 +66,11 @@ def opened(
             plain = _unpacked(path, room, report)
             if looks_like_tar(_head(plain)):
                 report("reading the archive")
+                own = own_disk(plain, room, jobs=jobs)
+                if own is not None:
+                    raw = Raw(own, "oci-archive", own=True)
+                    yield _read_disk(raw, open_area(own, stack).descriptor, own=True, root=root, jobs=jobs)
+                    return
                 archive = read_archive(plain, room, stack, jobs=jobs)
                 yield _without_disk(archive, room)
                 return
