@@ -34,10 +34,19 @@ customizations:
       data: "golden\\n"
   services:
     enabled: [ssh, systemd-timesyncd]
-tests: [check.sh]
+tests: [check.sh, test_*.py]
 """
 CHECK = "systemctl is-active ssh && test -s /etc/machine-id\n"
-TIMEOUT = "400"
+PYTHON = """\
+def test_ops(host):
+    assert host.user("ops").exists
+    assert host.package("openssh-server").is_installed
+
+
+def test_ssh(host):
+    assert host.service("ssh").is_running
+"""
+TIMEOUT = "600"
 pytestmark = [pytest.mark.slow, pytest.mark.image]
 
 
@@ -48,6 +57,7 @@ def recipe(shared_home: Home, goldsmith: Goldsmith) -> Path:
         place.mkdir(parents=True, exist_ok=True)
         (place / "recipe.yaml").write_text(RECIPE)
         (place / "check.sh").write_text(CHECK)
+        (place / "test_machine.py").write_text(PYTHON)
         built = goldsmith("build", place / "recipe.yaml", "--update-lock")
     assert built.returncode == 0, built.stderr
     return place / "recipe.yaml"

@@ -1,5 +1,6 @@
 """Build an image: the main flow."""
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -182,6 +183,7 @@ def how_built(
     return {
         **standing,
         "key": planned.key,
+        "recipe": os.path.abspath(planned.inputs.recipe.where.file) if planned.inputs.recipe.where else "",
         "recipe_digest": planned.inputs.digest,
         "lock_digest": digest(planned.lock),
         "reproducible": reproducible,

@@ -39,7 +39,9 @@ MARKS = {Standing.PASSED: "ok", Standing.FAILED: "FAILED", Standing.SKIPPED: "sk
 
 @click.command("test", short_help="Boot two clones of an image and prove it.")
 @click.argument("ref")
-@click.option("--recipe", type=click.Path(path_type=Path), help="The recipe it was built from.")
+@click.option(
+    "--recipe", type=click.Path(path_type=Path), help="The recipe it was built from, where that is not known."
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A variable of the recipe.")
 @click.option(
     "--junit", "junit_file", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit's XML."
@@ -102,7 +104,7 @@ def command(
     need("qemu-system-x86_64", "qemu-img", "setpriv")
     home = find_home()
     known_recipe = read_recipe(recipe, read_settings(settings)) if recipe else None
-    subject = find_subject(home, ref, known_recipe)
+    subject = find_subject(home, ref, known_recipe, note=say)
     expected = Expected(
         ports=tuple(ports) or None,
         setuid=tuple(setuid) or None,

@@ -168,7 +168,7 @@ def python_tests(path: Path, clone: Clone, room: Path) -> Iterator[Assertion]:
     results = room / f"{path.stem}.xml"
     done = run(
         [
-            sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "goldsmith.assay.prove.plugin",
+            sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "goldsmith.assay.prove.plugin", "--hosts=goldsmith://machine",
             f"--junitxml={results}", "--rootdir", str(path.parent), str(path),
         ],
         env={"GOLDSMITH_MACHINE": str(clone.machine.directory), "GOLDSMITH_NONCE": clone.agent.nonce, "HOME": os.environ.get("HOME", "/")},
@@ -181,11 +181,14 @@ def python_tests(path: Path, clone: Clone, room: Path) -> Iterator[Assertion]:
         return
     cases = list(ET.parse(results).iter("testcase"))  # noqa: S314 - written by our own pytest
     for case in cases:
-        name = f"{path.name}::{case.get('name')}"
+        name = f"{path.name}::{(case.get('name') or '').partition('[goldsmith')[0]}"
         wrong = next((item for item in case if item.tag in {"failure", "error"}), None)
         if wrong is not None:
             yield failed(
-                Group.TESTS, name, wrong.get("message", ""), *(wrong.text or "").splitlines()[-SHOWN:]
+                Group.TESTS,
+                name,
+                (wrong.get("message") or "").partition("\n")[0],
+                *(wrong.text or "").splitlines()[-SHOWN:],
             )
         elif any(item.tag == "skipped" for item in case):
             yield skipped(Group.TESTS, name, "it skipped itself")

@@ -1,15 +1,17 @@
-"""A plugin for pytest that gives pytest-testinfra's ``host`` fixture a guest reached by its agent."""
+"""A plugin for pytest that gives pytest-testinfra one more kind of host: a guest reached by its agent.
+
+``--hosts=goldsmith://machine`` chooses it; where the machine is, and its start's number, stand in the environment.
+"""
 
 import os
-from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
+import testinfra.backend
 import testinfra.backend.base
-import testinfra.host
 
-from goldsmith.machine.channel import Guest, guest, quoted
+from goldsmith.machine.channel import guest, quoted
 
 
 class AgentBackend(testinfra.backend.base.BaseBackend):  # type: ignore[misc]
@@ -17,9 +19,12 @@ class AgentBackend(testinfra.backend.base.BaseBackend):  # type: ignore[misc]
 
     NAME = "goldsmith"
 
-    def __init__(self, inside: Guest, *args: Any, **kwargs: Any) -> None:
-        super().__init__("goldsmith", *args, **kwargs)
-        self._inside = inside
+    def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(name, *args, **kwargs)
+        self._stack = ExitStack()  # closed with this process
+        self._inside = self._stack.enter_context(
+            guest(Path(os.environ["GOLDSMITH_MACHINE"]), os.environ["GOLDSMITH_NONCE"])
+        )
 
     def run(self, command: str, *args: str, **_: Any) -> Any:
         """Run one command inside, as root."""
@@ -28,8 +33,4 @@ class AgentBackend(testinfra.backend.base.BaseBackend):  # type: ignore[misc]
         return self.result(done.code, self.encode(text), done.stdout, done.stderr)
 
 
-@pytest.fixture(scope="session")
-def host() -> Iterator[Any]:
-    """The machine under test."""
-    with guest(Path(os.environ["GOLDSMITH_MACHINE"]), os.environ["GOLDSMITH_NONCE"]) as inside:
-        yield testinfra.host.Host(AgentBackend(inside))
+testinfra.backend.BACKENDS["goldsmith"] = f"{__name__}.AgentBackend"

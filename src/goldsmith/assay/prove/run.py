@@ -113,7 +113,7 @@ def meet(
         clones[1].stop()
     else:
         for clone in reversed(clones):
-            bench.note(f"booting clone {clone.number}; memory is too short for two at once")
+            bench.note(f"booting clone {clone.number}; this host has no room for two at once")
             report = bring_up([clone], bench.note)[clone.number]
             facts.insert(0, meet_one(bench, clone, report, found))
             if clone.number != 1:

@@ -1,16 +1,19 @@
 """What is to be proved: a disk, what identifies it, and the recipe it was built from."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from goldsmith.builder.inputs import Inputs, read_inputs
 from goldsmith.disk.stored import raw_disk
-from goldsmith.errors import UsageError
+from goldsmith.errors import GoldsmithError, UsageError
 from goldsmith.machine.overlay import disk_format
 from goldsmith.model.canonical import digest
 from goldsmith.model.recipe import Recipe
+from goldsmith.recipe.read import read_recipe
 from goldsmith.store.home import Home
-from goldsmith.store.images import find
+from goldsmith.store.images import StoredImage, find
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +30,17 @@ class Subject:
     """The recipe and what it names; ``None`` where it is not known, as for a vendor's disk."""
 
 
-def find_subject(home: Home, ref: str, recipe: Recipe | None) -> Subject:
+def find_subject(home: Home, ref: str, recipe: Recipe | None, *, note: Callable[[str], None]) -> Subject:
     """What REF means.
 
     Args:
         home: the data directory.
         ref: an image, or the path of a disk where it has a slash or exists.
-        recipe: the recipe, where one was named.
+        recipe: the recipe, where one was named; else the one that the image was built from, if it is as it was.
+        note: is called with what a person should know.
 
     Raises:
-        UsageError: there is no such image, or the recipe is not the one that it was built from.
+        UsageError: there is no such image, or the recipe that was named is not the one that it was built from.
     """
     inputs = read_inputs(recipe) if recipe else None
     path = Path(ref)
@@ -51,4 +55,17 @@ def find_subject(home: Home, ref: str, recipe: Recipe | None) -> Subject:
             f"{image.reference} was not built from this recipe as it is now",
             hint="build it again, or name the recipe as it was; leave --recipe out to test without one",
         )
-    return Subject(ref, raw_disk(home, image), image.digest, inputs)
+    return Subject(ref, raw_disk(home, image), image.digest, inputs or built_from(image, note))
+
+
+def built_from(image: StoredImage, note: Callable[[str], None]) -> Inputs | None:
+    """The recipe that an image was built from; ``None`` where it is not there any more, or another by now."""
+    told = image.facts.get("recipe")
+    if not isinstance(told, str) or not told or not Path(told).is_file():
+        return None
+    with suppress(GoldsmithError):
+        inputs = read_inputs(read_recipe(Path(told)))
+        if inputs.digest == image.facts.get("recipe_digest"):
+            return inputs
+    note(f"{told} is not what {image.reference} was built from any more: testing without a recipe")
+    return None
