@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from goldsmith.disk.read.area import Area
+from goldsmith.disk.read.area import Area, malformed
 from goldsmith.disk.read.ext4.inodes import Inodes
 from goldsmith.disk.read.ext4.mapping import Blocks
 from goldsmith.disk.read.ext4.superblock import (
@@ -19,6 +19,8 @@ from goldsmith.model.leak import Where
 
 JOURNAL = 0xE0
 """Where the superblock names the journal's inode."""
+MOST_GROUPS = 1 << 19
+"""Groups of a file system: 64 TiB in blocks of 4 KiB."""
 BLOCK_UNINIT = 2
 """Of a group: its map of blocks was never written; only tables are taken."""
 RESERVED = 0xCE
@@ -87,6 +89,8 @@ def ext4_ranges(area: Area) -> list[tuple[int, int, Where]]:
 
 def _free_runs(area: Area, facts: Superblock) -> Iterator[tuple[int, int]]:
     """Runs of free blocks: the first one, and how many."""
+    if facts.groups > MOST_GROUPS:
+        raise malformed(f"it has {facts.groups} groups of {facts.group_blocks} blocks")
     rows = [area.read(descriptor_place(facts, group), facts.slot) for group in range(facts.groups)]
     tables = _tables(rows, facts)
     for group, row in enumerate(rows):
@@ -97,10 +101,8 @@ def _free_runs(area: Area, facts: Superblock) -> Iterator[tuple[int, int]]:
         else:
             place = _number(row, facts, 0)
             taken = int.from_bytes(area.read(place * facts.block, facts.block), "little")
-        for start, length in tables:
-            low, high = max(start, first), min(start + length, first + count)
-            if low < high:
-                taken |= ((1 << (high - low)) - 1) << (low - first)
+        for start, length in tables.get(group, ()):
+            taken |= ((1 << length) - 1) << start
         yield from _zeros(taken, first, count)
 
 
@@ -115,14 +117,25 @@ def _zeros(taken: int, first: int, count: int) -> Iterator[tuple[int, int]]:
         at = text.find("0", end)
 
 
-def _tables(rows: list[bytes], facts: Superblock) -> list[tuple[int, int]]:
-    """Where maps and inodes of all groups lie: first block and how many."""
+def _tables(rows: list[bytes], facts: Superblock) -> dict[int, list[tuple[int, int]]]:
+    """Where maps and inodes of all groups lie, by the group that they lie in: first block there, and how many."""
     inodes = -(-facts.group_inodes * facts.inode_size // facts.block)
-    return [
-        (_number(row, facts, field), length)
-        for row in rows
-        for field, length in ((0, 1), (4, 1), (8, inodes))
-    ]
+    found: dict[int, list[tuple[int, int]]] = {}
+    parts = 0
+    for row in rows:
+        for field, length in ((0, 1), (4, 1), (8, inodes)):
+            at = _number(row, facts, field) - facts.first_block
+            end = at + length
+            if not 0 <= at < end <= facts.blocks:
+                raise malformed("a table of a group lies beyond the end of the file system")
+            while at < end:
+                group, within = divmod(at, facts.group_blocks)
+                part = min(end - at, facts.group_blocks - within)
+                found.setdefault(group, []).append((within, part))
+                at, parts = at + part, parts + 1
+                if parts > MOST_GROUPS * 8:
+                    raise malformed("its tables lie in too many groups")
+    return found
 
 
 def _taken_unwritten(area: Area, facts: Superblock, group: int, count: int) -> int:
