@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -227,6 +228,7 @@ def test_skopeo_takes_from_what_is_served(maker: Maker, tmp_path: Path) -> None:
     assert copied.disk.digest == recorded_image(maker.layout, "web:1.0.0").disk.digest
 
 
+@pytest.mark.skipif(shutil.which("podman") is None, reason="podman is not installed")
 def test_what_goldsmith_pushes_podman_pulls(maker: Maker, place: str) -> None:
     maker.make("web", "1.0.0", {**files_of(1), "/etc/motd": b"hello\n"})
     assert goldsmith(maker.home, "push", "web", place).returncode == 0

@@ -71,8 +71,11 @@ class Place:
     def __str__(self) -> str:
         """As it is written, without a password."""
         if self.kind == Kind.REGISTRY:
-            return "/".join(part for part in (self.host, self.where) if part)
-        return shown(self.where) if self.kind == Kind.WEB else self.where or "the local store"
+            plain = "/".join(part for part in (self.host, self.where) if part)
+            return plain if _is_host(self.host) else f"docker://{plain}"
+        if self.kind == Kind.DIRECTORY:
+            return self.where if self.where.startswith(("/", ".")) else f"./{self.where}"
+        return shown(self.where) if self.kind == Kind.WEB else "the local store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +112,16 @@ def parse_place(text: str) -> Place:
         UsageError: the text is none.
     """
     rest, kind = _kind(text)
-    if kind == Kind.STORE:
-        kind = Kind.REGISTRY  # one word that is a host
+    if kind == Kind.STORE and not _is_host(rest):
+        raise UsageError(f"{text!r:.200} is no place for images", hint=WAYS)
     if kind == Kind.DIRECTORY:
         return Place(kind, rest.rstrip("/") or "/")
     if kind == Kind.WEB:
         return Place(kind, _url(rest))
     host, _, path = rest.strip("/").partition("/")
-    if not HOST.fullmatch(host) or (path and not REPOSITORY.fullmatch(path)) or not _is_host(host):
+    if not HOST.fullmatch(host) or (path and not REPOSITORY.fullmatch(path)):
         raise UsageError(f"{text!r:.200} is no place for images", hint=WAYS)
-    return Place(kind, path, host)
+    return Place(Kind.REGISTRY, path, host)
 
 
 def parse(text: str) -> Address:
