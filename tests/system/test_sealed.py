@@ -112,7 +112,11 @@ def test_what_the_recipe_wants_stays_and_is_written_down(keeping: Home, tmp_path
     assert "the recipe keeps /etc/machine-id" in notes
     assert "/etc/shadow holds a secret (password-hash) that the recipe itself declares" in notes
     goldsmith("export", "keeping", "--format", "raw", "--output", "disk.raw", home=home, cwd=tmp_path)
-    assert found(goldsmith("leaks", "./disk.raw", "--json", home=home, cwd=tmp_path).stdout) == FOREIGN
+    goldsmith(
+        "export", "keeping", "--format", "oci-archive", "--output", "image.tar", home=home, cwd=tmp_path
+    )
+    for path in ("./disk.raw", "./image.tar"):
+        assert found(goldsmith("leaks", path, "--json", home=home, cwd=tmp_path).stdout) == FOREIGN
 
 
 @pytest.mark.image

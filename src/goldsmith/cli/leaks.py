@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from goldsmith.assay.leaks.detector import detector, version
+from goldsmith.assay.leaks.directory import directory_subject
 from goldsmith.assay.leaks.foreign import foreign_subject
 from goldsmith.assay.leaks.look import look
 from goldsmith.assay.leaks.stored import stored_subject
@@ -35,7 +36,8 @@ def command(*, ref: str, jobs: int, as_json: bool) -> None:
     """Search REF for what it gives away: in its files, and in every other byte of its disk.
 
     REF is an image (web, web:1.2.0, web@sha256:…) or the path of a disk (raw, qcow2, vmdk, vhd, vhdx, vdi) or archive
-    (the tar of a root, an OCI archive or layout), whoever made it. Nothing is mounted, booted or sent anywhere.
+    (the tar of a root, an OCI archive), or of a directory with a root in it, whoever made it. Nothing is mounted, booted or
+    sent anywhere.
 
     A finding is a trace of the machine that made the image (`goldsmith seal list` names the kinds), a secret that the
     detector knows, or data in free blocks and journals. What a package ships, and what the image's own recipe declares, is
@@ -67,6 +69,8 @@ def open_subject(home: Home, ref: str, *, jobs: int) -> AbstractContextManager[S
     if (path / "oci-layout").exists():
         hint = f"make an archive of the image in it: skopeo copy oci:{path}:NAME oci-archive:image.tar"
         raise UsageError(f"{ref!r} is a directory of OCI images, not one of them", hint=hint)
+    if path.is_dir():
+        return directory_subject(path)
     facts_of(path)
     return foreign_subject(path, home, jobs=jobs)
 

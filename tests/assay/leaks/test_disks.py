@@ -1,6 +1,7 @@
 """Everything that a disk gives away is found where it lies; what a package ships is not."""
 
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -150,6 +151,19 @@ def make_store(_: Disk, path: Path) -> None:
     (path / "oci-layout").touch()
 
 
+def test_a_directory_gives_what_is_in_its_files(
+    leaks: Leaks, made: Disk, report: dict[str, Any], tmp_path: Path
+) -> None:
+    tree = tmp_path / "tree"
+    shutil.copytree(made.path.parent / "tree", tree)
+    (tmp_path / "outside").write_text(f"{secrets.SLACK}\n")
+    (tree / "srv/away").symlink_to(tmp_path / "outside")
+    (tree / "etc/resolv.conf").symlink_to("/" + "../" * 20 + str(tmp_path / "outside"))
+    os.mkfifo(tree / "srv/pipe")
+    expected = [item for item in report["findings"] if "path" in item and "partition" not in item]
+    assert leaks(tree)["findings"] == expected
+
+
 BAD: dict[str, tuple[Callable[[Disk, Path], object], str]] = {
     "no image": (lambda _, path: path.write_bytes(b"hello\n" * 1000), "it is no image"),
     "an empty file": (lambda _, path: path.touch(), "it is no image"),
@@ -158,7 +172,8 @@ BAD: dict[str, tuple[Callable[[Disk, Path], object], str]] = {
         "partition 3 reaches from byte",
     ),
     "nothing at all": (lambda *_: None, "cannot be read: No such file"),
-    "a directory": (lambda _, path: path.mkdir(), "is no ordinary file"),
+    "a directory": (lambda _, path: path.mkdir(), "is a directory without a system"),
+    "a pipe": (lambda _, path: os.mkfifo(path), "is no ordinary file"),
     "a store": (make_store, "is a directory of OCI images"),
 }
 

@@ -47,7 +47,7 @@ it says; `goldsmith leaks` believes only those of builds in this store.
 ## Searching for leaks
 
 `goldsmith leaks REF` takes an image of the store, or the path of a disk (raw, qcow2, vmdk, vhd, vhdx, vdi), of the tar of a
-root, or of an OCI archive. It mounts and boots nothing, needs no root, and sends nothing anywhere. It reads ext2, ext3, ext4 and
+root, of an OCI archive, or of a directory with a root in it. It mounts and boots nothing, needs no root, and sends nothing anywhere. It reads ext2, ext3, ext4 and
 vfat by itself, and then every other byte of the disk: journal, free blocks, what lies behind files' ends, other partitions, gaps.
 
 A finding has a `kind`, a `family`, `where` it is, a `path` or, outside files, an `offset` in bytes, and an excerpt that
