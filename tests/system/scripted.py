@@ -18,6 +18,7 @@ class Scripted:
     scripts: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     conffiles: str = ""
+    version: str = "1.0"
 
 
 def make(package: Scripted, pool: Path) -> None:
@@ -25,7 +26,7 @@ def make(package: Scripted, pool: Path) -> None:
     tree = pool.parent / package.name
     (tree / "DEBIAN").mkdir(parents=True)
     (tree / "DEBIAN/control").write_text(
-        f"Package: {package.name}\nVersion: 1.0\nArchitecture: all\n"
+        f"Package: {package.name}\nVersion: {package.version}\nArchitecture: all\n"
         "Maintainer: A Test <test@example.invalid>\nDescription: a test\n"
     )
     for script, text in package.scripts.items():
@@ -37,7 +38,7 @@ def make(package: Scripted, pool: Path) -> None:
     if package.conffiles:
         (tree / "DEBIAN/conffiles").write_text(package.conffiles)
     subprocess.run(["chmod", "-R", "u=rwX,go=rX", tree], check=True)
-    target = pool / f"{package.name}_1.0_all.deb"
+    target = pool / f"{package.name}_{package.version}_all.deb"
     command = ["dpkg-deb", "-Znone", "--root-owner-group", "--build", str(tree), str(target)]
     subprocess.run(command, check=True, capture_output=True)
     shutil.rmtree(tree)
@@ -49,7 +50,7 @@ def write_archive(room: Path, key: Signer, packages: Sequence[Scripted]) -> None
     pool.mkdir(parents=True)
     for package in packages:
         make(package, pool)
-    Archive(room / "archive", key).publish("./", [deb(package.name) for package in packages])
+    Archive(room / "archive", key).publish("./", [deb(package.name, package.version) for package in packages])
     shutil.copy(key.public, room / "archive.asc")
 
 

@@ -4,9 +4,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.lock.archive import Signer
 from tests.system.conftest import Tiny
 from tests.system.driver import goldsmith
 from tests.system.inside import index, read
+from tests.system.scripted import Scripted, prepare, write_recipe
 
 pytestmark = pytest.mark.image
 RECIPE = """\
@@ -87,3 +89,44 @@ def test_another_image_of_that_name_makes_the_lock_stale(tiny: Tiny, tmp_path: P
     said = goldsmith("import", tmp_path / "root.tar", *named, home=tmp_path / "home", cwd=tmp_path)
     assert said.code == 0, said.stderr
     assert goldsmith("build", "recipe.yaml", home=tmp_path / "home", cwd=directory).code == 3
+
+
+OLD = Scripted(
+    "thing",
+    {"postinst": "#!/bin/sh\necho configured 1 >>/var/lib/thing.log\n"},
+    {"usr/bin/thing": "one\n", "usr/bin/only-old": "x\n", "etc/thing.conf": "one\n"},
+    "/etc/thing.conf\n",
+)
+NEW = Scripted(
+    "thing",
+    {
+        "preinst": "#!/bin/sh\necho preinst $1 $2 >>/var/lib/thing.log\n",
+        "postinst": "#!/bin/sh\necho postinst $1 $2 >>/var/lib/thing.log\n",
+    },
+    {"usr/bin/thing": "two\n", "etc/thing.conf": "two\n"},
+    "/etc/thing.conf\n",
+    version="2.0",
+)
+
+
+@pytest.mark.slow
+def test_a_package_that_is_there_is_upgraded_as_dpkg_does_it(tiny: Tiny, key: Signer, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for room, package in ((first, OLD), (second, NEW)):
+        room.mkdir()
+        prepare(room, tiny, key, [package])
+        write_recipe(room, "upgraded", ["thing=" + package.version])
+    base = goldsmith("build", "recipe.yaml", "--update-lock", "--json", home=tiny.home, cwd=first).json
+    text = (second / "recipe.yaml").read_text()
+    (second / "recipe.yaml").write_text(text.replace("debian:trixie", f"upgraded@{base['digest']}"))
+    (second / "recipe.lock").unlink()
+    facts = goldsmith("build", "recipe.yaml", "--json", home=tiny.home, cwd=second).json
+    tree = index(tiny.home, facts)
+    assert read(tiny.home, facts, "/usr/bin/thing") == "two\n"
+    assert read(tiny.home, facts, "/etc/thing.conf") == "two\n"
+    assert "/usr/bin/only-old" not in tree
+    log = read(tiny.home, facts, "/var/lib/thing.log").splitlines()
+    assert log == ["configured 1", "preinst upgrade 1.0", "postinst configure 1.0"]
+    status = read(tiny.home, facts, "/var/lib/dpkg/status")
+    assert status.count("Package: thing\n") == 1
+    assert "Version: 2.0\n" in status.split("Package: thing\n")[1].split("\n\n")[0] + "\n"
