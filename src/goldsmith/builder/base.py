@@ -76,7 +76,8 @@ def kept(entries: Mapping[str, TreeEntry]) -> list[TreeEntry]:
         if path == "/" or entry.kind in LEFT_OUT:
             continue
         above, _, name = path.rpartition("/")
-        if above not in directories or name in {"", ".", ".."} or "\0" in path:
+        strange = not path.startswith("/") or name in {"", ".", ".."} or "\0" in path
+        if strange or above not in directories:
             raise InputError(
                 f"the image's tree has {path!r:.200}, which lies in no directory of it",
                 hint="the image was not made by goldsmith; import it again",
