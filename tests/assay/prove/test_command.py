@@ -1,0 +1,128 @@
+"""``goldsmith test`` with real machines whose boot sector is all they have: they fail fast, and for the right reason."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.machine.conftest import RESET, DiskThatSays, disk_that_says, home, qemu
+
+from goldsmith.effects.clock import monotonic, sleep
+from goldsmith.store.home import Home
+
+__all__ = ["disk_that_says", "home", "qemu"]
+PROGRAM = [sys.executable, "-c", "from goldsmith.cli.main import main; main()", "test"]
+OPTIONS = ["--accelerator", "tcg", "--firmware", "bios", "--memory", "256", "--timeout", "6"]
+pytestmark = pytest.mark.usefixtures("qemu")
+
+
+def prove(home: Home, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *OPTIONS, *words],
+        env={**os.environ, "GOLDSMITH_HOME": str(home.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def failures(told: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(item["group"], item["reason"]) for item in told["assertions"] if item["standing"] == "failed"]
+
+
+@pytest.mark.parametrize(
+    ("says", "then", "reason"),
+    [
+        pytest.param(
+            "Kernel panic - not syncing: VFS: Unable to mount root fs\n",
+            "f4ebfd",
+            "the machine did not come up: the kernel found no root file system",
+            id="a panic",
+        ),
+        pytest.param(
+            "grub rescue> ", "f4ebfd", "the machine did not come up: the boot loader stopped", id="a prompt"
+        ),
+        pytest.param("hello\n", "f4ebfd", "the machine was not up within 6 s", id="silence"),
+        pytest.param(
+            "login: ", "f4ebfd", "the machine shows a login prompt, but nothing inside", id="nobody reports"
+        ),
+        pytest.param(
+            "hello\n", RESET, "the machine switched itself off or asked for a reboot", id="a reboot"
+        ),
+    ],
+)
+def test_a_machine_that_does_not_come_up_fails_by_name(
+    home: Home, disk_that_says: DiskThatSays, says: str, then: str, reason: str
+) -> None:
+    done = prove(home, str(disk_that_says(says, then=then)), "--json")
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout)
+    (found,) = failures(told)
+    assert found[0] == "health"
+    assert found[1].startswith(reason)
+    assert told["ok"] is False
+    kept = list(Path(told["kept"]).glob("clone-*/start-1-console.log"))
+    assert any(says.strip() in path.read_text() for path in kept)
+    assert not list((home / "machines").glob("*-*")), "nothing of the clones is left"
+
+
+def test_a_forged_report_is_not_believed(home: Home, disk_that_says: DiskThatSays) -> None:
+    forged = "0 kernel 6\n0 state running\n0 end\nstate running\nend\n"
+    done = prove(home, str(disk_that_says(forged, port=0x2F8)), "--json")
+    (found,) = failures(json.loads(done.stdout))
+    assert found == ("health", "the machine wrote nothing on its serial console within 6 s")
+
+
+def test_what_is_known_is_not_booted_again(home: Home, disk_that_says: DiskThatSays, tmp_path: Path) -> None:
+    disk = disk_that_says("Kernel panic - not syncing: VFS: x\n")
+    first = prove(home, str(disk), "--json")
+    begun = monotonic()
+    second = prove(home, str(disk), "--json", "--junit", str(tmp_path / "results.xml"))
+    assert (first.stdout, first.returncode) == (second.stdout, second.returncode)
+    assert "known since" in second.stderr
+    assert "booting" not in second.stderr
+    suite = ET.parse(tmp_path / "results.xml").getroot()[0]
+    assert (suite.get("name"), suite.get("failures")) == ("health", "1")
+    assert monotonic() - begun < 10
+    assert "booting" in prove(home, str(disk), "--again").stderr
+    disk.write_bytes(disk.read_bytes())
+    assert "booting" in prove(home, str(disk)).stderr, "another file is another question"
+
+
+def test_an_interrupted_proof_leaves_no_qemu_and_no_evidence(
+    home: Home, disk_that_says: DiskThatSays
+) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, *OPTIONS[:-1], "60", str(disk_that_says("hello\n"))],
+        env={**os.environ, "GOLDSMITH_HOME": str(home.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    deadline = monotonic() + 30
+    while not list(home.path.glob("machines/*/clone-*/start-1/qmp.sock")):
+        assert monotonic() < deadline
+        sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert not list((home / "machines").glob("*-*"))
+    assert not (home / "evidence").exists()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            assert str(home.path).encode() not in entry.read_bytes()
+        except OSError:
+            continue
+
+
+def test_what_is_no_disk_is_refused(home: Home, tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("no disk\n" * 100)
+    done = prove(home, str(text))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "this file is no disk" in done.stderr
