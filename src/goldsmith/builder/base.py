@@ -1,5 +1,6 @@
 """The image that a recipe stands on, as the lowest layer of its build: taken out of the store, path by path."""
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -117,7 +118,11 @@ def make_names(entries: Sequence[TreeEntry], target: Path) -> None:
 
 
 def write_contents(shop: Workshop, index: TreeIndex, entries: Sequence[TreeEntry], target: Path) -> None:
-    """Write the files; those of one link group are one file."""
+    """Write the files, compared with their digests; those of one link group are one file.
+
+    Raises:
+        IntegrityError: the store has other bytes than the tree's list says.
+    """
     first: dict[str, str] = {}
     links: list[tuple[str, str]] = []
     top = str(target)
@@ -132,12 +137,21 @@ def write_contents(shop: Workshop, index: TreeIndex, entries: Sequence[TreeEntry
             first[entry.link] = entry.path
         wanted.append(entry.path)
         os.close(os.open(top + entry.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    states = {path: hashlib.sha256() for path in wanted}
     for piece in pieces(layout_of(shop.home), index, wanted):
         descriptor = os.open(top + piece.path, os.O_WRONLY)
         try:
             os.pwrite(descriptor, piece.data, piece.start)
+            states[piece.path].update(piece.data)
         finally:
             os.close(descriptor)
+    for path, state in states.items():
+        if state.hexdigest() != index.entries[path].sha256:
+            raise IntegrityError(
+                f"file {path!r} in the store has the SHA-256 {state.hexdigest()}"
+                f" instead of {index.entries[path].sha256}",
+                hint="goldsmith store check --read tells which images it hurts",
+            )
     for source, path in links:
         os.link(top + source, top + path)
 
