@@ -1,5 +1,6 @@
 """Clones of an image that are started, watched and restarted; each with an agent inside."""
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -25,10 +26,13 @@ from goldsmith.machine.verdict import ended, in_trouble, judge, silent
 from goldsmith.machine.watch import Sign, Trouble
 from goldsmith.model.machine import Accelerator, Firmware, GuestReport, MachineSpec, UefiFiles
 
+PATIENCE_ENDED = re.compile(r"Timed out waiting for device")
 GROWN = 1 << 30
 """Bytes that a clone's disk is larger than the image's: the root must grow into them."""
 PATIENCE = 0.8
 LAST_WORDS = 20.0
+LAST_WORDS_OF_THE_SLOW = 120.0
+"""Seconds after a device that did not come in time; the machine may be well without it."""
 LOOK_AGAIN = 1.0
 AGENT_SECONDS = 5.0
 END_SECONDS = 60.0
@@ -85,6 +89,10 @@ class Clone:
     """Whether its agent was written into its disk, so that it stays the same over restarts."""
     starts: int = 0
     """How often it was started."""
+    tries: int = 1
+    """How often the present boot was tried."""
+    has_been_up: bool = False
+    """Whether it was well once."""
     agent: Agent = field(default_factory=lambda: Agent("", 0))
     """That of the present start."""
     machine: Machine | None = None
@@ -144,10 +152,11 @@ class Clone:
         if is_complete(words):
             return judge(read_report(words), lines)
         if trouble and trouble.sign.talks and not self.last_words:
-            self.last_words = monotonic() + LAST_WORDS
+            waits = PATIENCE_ENDED.search(trouble.line) and self.setting.accelerator is Accelerator.TCG
+            self.last_words = monotonic() + (LAST_WORDS_OF_THE_SLOW if waits else LAST_WORDS)
         over = code is not None or (self.last_words and monotonic() >= self.last_words)
         if trouble and (not trouble.sign.talks or over):
-            if trouble.sign.emulators and self.starts < ATTEMPTS[self.setting.accelerator]:
+            if self._may_be_the_hosts(trouble) and self.tries < ATTEMPTS[self.setting.accelerator]:
                 return trouble
             raise in_trouble(replace(trouble, lines=(*trouble.lines, *self._failures(code))))
         if code is not None:
@@ -155,6 +164,21 @@ class Clone:
         if monotonic() >= self.deadline:
             raise silent(words, lines, self.setting.timeout)
         return None
+
+    def _may_be_the_hosts(self, trouble: Trouble) -> bool:
+        """Whether an emulated CPU, or a host without time for it, does this to a sound image."""
+        if trouble.sign.emulators:
+            return True
+        slow = self.setting.accelerator is Accelerator.TCG and is_busy()
+        return slow and bool(PATIENCE_ENDED.search(trouble.line))
+
+    def again(self) -> None:
+        """Start it once more after a fault that is not its own; a first boot is a first boot again."""
+        self.stop()
+        if not self.has_been_up:
+            make_layer(self.disk, self.layer)
+        self.tries += 1
+        self.start()
 
     def _failures(self, code: int | None) -> tuple[str, ...]:
         """What the agent knows of failed units, where it still answers."""
@@ -212,14 +236,24 @@ def make_clone(disk: Path, room: Path, number: int, setting: Setting) -> Clone:
     agent = new_agent(setting)
     below = with_agent(disk, directory, agent)
     layer = directory / OVERLAY
-    create = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", disk_format(below), "-b", str(below.resolve())]
-    run([*create, str(layer)])
-    run(["qemu-img", "resize", "-q", "-f", "qcow2", str(layer), f"+{GROWN}"])
+    make_layer(below, layer)
     uefi = place_uefi(directory) if setting.firmware is Firmware.UEFI else None
     planted = below != disk
     return Clone(
         number, directory, below, layer, setting, instance=nonce(), uefi=uefi, planted=planted, agent=agent
     )
+
+
+def make_layer(below: Path, layer: Path) -> None:
+    """An empty layer over a disk, 1 GiB larger than that; in place of one that is there."""
+    create = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", disk_format(below), "-b", str(below.resolve())]
+    run([*create, str(layer)])
+    run(["qemu-img", "resize", "-q", "-f", "qcow2", str(layer), f"+{GROWN}"])
+
+
+def is_busy() -> bool:
+    """Whether this host's processors are wanted by more than there are: emulated guests then miss their deadlines."""
+    return os.getloadavg()[0] > len(os.sched_getaffinity(0))
 
 
 def new_agent(setting: Setting) -> Agent:
@@ -235,6 +269,7 @@ def bring_up(clones: Sequence[Clone], note: Note) -> dict[int, GuestReport]:
         CheckFailed: one is not; all are ended.
     """
     for clone in clones:
+        clone.tries = 1
         clone.start()
     reports: dict[int, GuestReport] = {}
     while len(reports) < len(clones):
@@ -244,12 +279,10 @@ def bring_up(clones: Sequence[Clone], note: Note) -> dict[int, GuestReport]:
             found = clone.look()
             if isinstance(found, GuestReport):
                 reports[clone.number] = found
+                clone.has_been_up = True
             elif found is not None:
-                note(
-                    f"clone {clone.number}: {found.sign.name}; again, since emulated CPUs do that: {found.line}"
-                )
-                clone.stop()
-                clone.start()
+                note(f"clone {clone.number}: {found.sign.name}; again, since emulated CPUs do that")
+                clone.again()
         sleep(LOOK_AGAIN)
     return reports
 

@@ -1,13 +1,12 @@
 """Prove an image: the main flow."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from goldsmith.assay.prove import judge
-from goldsmith.assay.prove.clones import Clone, Setting, bring_up, keep_logs, make_clone
+from goldsmith.assay.prove.clones import Clone, Setting, bring_up, is_busy, keep_logs, make_clone
 from goldsmith.assay.prove.inside import component_tests, user_tests
 from goldsmith.assay.prove.look import Facts, ask_facts
 from goldsmith.assay.prove.oracle import all_expectations, ask
@@ -176,19 +175,9 @@ def can_run_two(setting: Setting) -> bool:
 
     Emulated CPUs need a processor each: a guest that gets too little of one gives up waiting for its own devices.
     """
-    if setting.accelerator is Accelerator.TCG and load() > processors() / 2:
+    if setting.accelerator is Accelerator.TCG and is_busy():
         return False
     return free_memory() >= 2 * (setting.memory << 20) + SPARE_MEMORY
-
-
-def load() -> float:
-    """How many processes wanted a processor during the last minute."""
-    return os.getloadavg()[0]
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def free_memory(told: Path = MEMORY) -> int:
