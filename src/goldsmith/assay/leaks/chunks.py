@@ -1,6 +1,6 @@
 """All bytes of an image in chunks, each with where it lies, and the secrets in them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from goldsmith.assay.leaks.detector import Detector, Secret, apart
@@ -84,10 +84,3 @@ def secrets(chunks: Iterable[Chunk], find: Detector, *, jobs: int) -> Iterator[L
                 continue
             yield leak
             last, length = leak, secret.end - secret.start
-
-
-def counted(chunks: Iterable[Chunk], add: Callable[[int], None]) -> Iterator[Chunk]:
-    """The same chunks, each counted."""
-    for chunk in chunks:
-        add(len(chunk.data))
-        yield chunk

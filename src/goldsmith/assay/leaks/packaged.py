@@ -113,14 +113,14 @@ class Packaged:
             if wanted_architecture in {"", fields.get("Architecture")}:
                 key = (package, fields.get("Version", ""))
                 if key not in self._shipped:
-                    self._shipped[key] = self._fetched(name, *key)
+                    self._shipped[key] = self._fetched(package, {"Package": name, **fields})
                 return self._shipped[key]
         return None
 
-    def _fetched(self, name: str, package: str, version: str) -> Mapping[str, str] | None:
+    def _fetched(self, package: str, fields: Mapping[str, str]) -> Mapping[str, str] | None:
         if self.home is None:
             return None
-        marks = (f'"Package": {json.dumps(name)}'.encode(), f'"Version": {json.dumps(version)}'.encode())
+        marks = [f"{json.dumps(name)}: {json.dumps(value)}".encode() for name, value in fields.items()]
         for index in (self.home / f"cache/debs-{VERSION}").glob("*/package.json"):
             with index.open("rb") as stream:
                 head = stream.read(HEAD)
