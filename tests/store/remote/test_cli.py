@@ -1,5 +1,6 @@
 """The verbs as a person types them, and Debian's skopeo and podman at the other end."""
 
+import hashlib
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from goldsmith.store.record import recorded_image
 PROGRAM = Path(sys.executable).with_name("goldsmith")
 MOST = 250 << 20
 """Bytes of memory, at most."""
+OBJECT = bytes(150_000)
 
 
 def goldsmith(home: Home, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -178,29 +180,28 @@ def test_serve(maker: Maker, there: Home) -> None:
         ("/v2/web/referrers/sha256:{hex}", "", 200, None),
     ],
 )
-def test_pages_of_a_store(path: str, header: str, status: int, length: int | None, maker: Maker) -> None:
+def test_pages_of_a_store(path: str, header: str, status: int, length: int | None, served: str) -> None:
+    path = path.replace("{hex}", hashlib.sha256(OBJECT).hexdigest())
+    for method in ("GET", "HEAD"):
+        words = ["curl", "-sS", "--path-as-is", "-w", "\n%{http_code}", f"{served}{path}"]
+        words += ["--head"] if method == "HEAD" else []
+        words += ["-H", f"Range: {header}"] if header else []
+        done = subprocess.run(words, capture_output=True, check=True)
+        body, _, code = done.stdout.rpartition(b"\n")
+        assert int(code) == status
+        if method == "GET" and length is not None:
+            assert len(body) == length
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a store with an image and an object."""
+    room = tmp_path_factory.mktemp("served")
+    maker = Maker(Home(room / "home"), room)
     maker.make("web", "1.0.0", files_of(1))
-    blob = maker.layout.blobs.put(bytes(150_000), "x")
-    path = path.replace("{hex}", blob.digest.removeprefix("sha256:"))
+    maker.layout.blobs.put(OBJECT, "x")
     with serving(maker.home) as address:
-        for method in ("GET", "--head"):
-            words = [
-                "curl",
-                "-sS",
-                "--path-as-is",
-                "-o",
-                "/dev/stdout",
-                "-w",
-                "\n%{http_code}",
-                f"{address}{path}",
-            ]
-            words += ["--head"] if method == "--head" else []
-            words += ["-H", f"Range: {header}"] if header else []
-            done = subprocess.run(words, capture_output=True, check=True)
-            body, _, code = done.stdout.rpartition(b"\n")
-            assert int(code) == status
-            if method == "GET" and length is not None:
-                assert len(body) == length
+        yield address
 
 
 def test_skopeo_takes_from_what_is_served(maker: Maker, tmp_path: Path) -> None:

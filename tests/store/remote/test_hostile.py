@@ -21,6 +21,7 @@ from goldsmith.model import oci
 from goldsmith.model.oci import Descriptor
 from goldsmith.store import notes
 from goldsmith.store.check import Hurt, check
+from goldsmith.store.evidence import evidence, keep_evidence
 from goldsmith.store.home import Home
 from goldsmith.store.images import find, layout_of
 from goldsmith.store.layout import Layout
@@ -471,3 +472,24 @@ def test_a_web_server_takes_nothing(maker: Maker, move: Move) -> None:
     maker.make("web", "1.0.0", files_of(1))
     with pytest.raises(UsageError, match="only gives"):
         move(maker.home, "web:1.0.0", "http://127.0.0.1:9/x/web:1.0.0")
+
+
+def test_what_a_server_says_about_other_images_is_not_kept(maker: Maker, there: Home, move: Move) -> None:
+    """Else whoever serves one image could put evidence beside another."""
+    maker.make("web", "1.0.0", files_of(1))
+    other = Maker(there, maker.room).make("db", "1.0.0", files_of(2))
+    layout = maker.layout
+    with layout.used():
+        said = keep_evidence(layout, other.index, "text/plain", b"all is well")
+    entry = {**said.as_json(), "annotations": {notes.SUBJECT: find(maker.home, "web").index.digest}}
+
+    def add(answer: Answer) -> None:
+        listed = json.loads(answer.body)
+        listed["manifests"].append(entry)
+        body(json.dumps(listed).encode())(answer)
+
+    for path in ("index.json", "/referrers/"):
+        with twisted(layout, at(path, change=add)) as server:
+            place = server.address if path == "index.json" else server.host
+            assert move(there, f"{place}/web:1.0.0", "web:1.0.0").referrers == 0
+    assert list(evidence(layout_of(there), other.index, "text/plain")) == []

@@ -7,6 +7,7 @@ from goldsmith.effects.part import CHUNK, Refused
 from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model.oci import REF_NAME, Descriptor, descriptor
 from goldsmith.store.layout import Layout
+from goldsmith.store.notes import SUBJECT
 from goldsmith.store.remote.manifests import MANIFESTS
 
 
@@ -64,6 +65,9 @@ def referrers_of(layout: Layout, digest: str) -> tuple[Descriptor, ...]:
     found = []
     for item in layout.entries():
         if item.note(REF_NAME) or item.media_type not in MANIFESTS:
+            continue
+        if item.note(SUBJECT):
+            found += [item] if item.note(SUBJECT) == digest else []
             continue
         try:
             subject = layout.read(item.digest).get("subject")

@@ -114,17 +114,19 @@ def is_damaged(layout: Layout, digest: str) -> bool:
 
 
 def referrers(source: Source, found: Family) -> tuple[Family, ...]:
-    """What is said about an image or a part of it: evidence, signatures."""
+    """What is said about an image or a part of it: evidence, signatures. What speaks of something else is left out."""
+    ours = {manifest.item.digest for manifest in found.manifests}
     items: dict[str, Descriptor] = {}
-    for manifest in found.manifests:
-        for item in source.referrers(manifest.item.digest):
+    for digest in ours:
+        for item in source.referrers(digest):
             items[item.digest] = item
     if len(items) > REFERRERS:
         raise IntegrityError(
             f"{len(items)} manifests say something about the image; {REFERRERS} are allowed",
             hint="remove some of them where they are kept",
         )
-    return tuple(family(source, item, source.manifest(item)) for item in items.values())
+    said = [family(source, item, source.manifest(item)) for item in items.values()]
+    return tuple(one for one in said if one.root.subject is not None and one.root.subject.digest in ours)
 
 
 def check_space(layout: Layout, size: int) -> None:

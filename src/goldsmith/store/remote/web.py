@@ -11,6 +11,7 @@ from goldsmith.effects.net import OK
 from goldsmith.effects.part import Refused
 from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model.oci import REF_NAME, Descriptor, children
+from goldsmith.store.notes import SUBJECT
 from goldsmith.store.remote.address import Address
 from goldsmith.store.remote.credentials import Credentials
 from goldsmith.store.remote.manifests import LARGEST, MANIFESTS, check_manifest, read_json
@@ -20,7 +21,7 @@ from goldsmith.store.remote.trying import byte_range, part, refusal, trying
 LARGEST_INDEX = 24 << 20
 """Bytes of an ``index.json``, at most: some 15,000 images."""
 ASKED = 50
-"""Entries without a name that are looked at for referrers, at most."""
+"""Entries without a name or a subject that are looked at for referrers, at most."""
 
 
 @dataclass(slots=True)
@@ -110,8 +111,8 @@ class WebImage:
             for item in self.entries()
             if not item.note(REF_NAME) and item.media_type in MANIFESTS and item.size <= LARGEST
         ]
-        found = []
-        for item in nameless[:ASKED]:
+        found = [item for item in nameless if item.note(SUBJECT) == digest]
+        for item in [item for item in nameless if not item.note(SUBJECT)][:ASKED]:
             try:
                 subject = check_manifest(item, self.manifest(item)).subject
             except (Refused, IntegrityError):

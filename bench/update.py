@@ -1,0 +1,231 @@
+"""Bytes that an update moves: goal, figure and peers in one run.
+
+    script/bench update --mirror URI [--kernel VERSION] [--work DIR]
+    script/bench update --home HOME --old REF --new REF [--work DIR]
+
+The first form builds the job of all peers twice: from the main archive alone, and with security updates; ``--kernel``
+pins ``linux-image-cloud-amd64``, as a new kernel is most of an update that has one. Every byte counts
+that passes a TCP proxy in either direction, headers too. Peers run where they are installed: casync on the raw disks,
+whole files. What the goal is measured against: the files of the new image whose content the old one does not have,
+as one zstd stream of level 3.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import zstandard
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from build import PACKAGES
+from goldsmith.disk.stored import raw_disk
+from goldsmith.store.home import Home
+from goldsmith.store.images import StoredImage, find, layout_of
+from goldsmith.store.record import parts_of
+from goldsmith.store.tree import TreeIndex, pieces, read_index
+from measure import run, table
+
+GOLDSMITH = str(Path(sys.executable).with_name("goldsmith"))
+RECIPE = "name: bench\nversion: {version}.0.0\nfrom: debian:trixie\npackages: [{packages}]\n"
+CONFIG = {"version": 0.1, "log": {"level": "error"}}
+
+
+@dataclass
+class Proxy:
+    """Passes connections on and counts bytes."""
+
+    target: tuple[str, int]
+    moved: int = 0
+    listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def host(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def start(self) -> None:
+        """Take connections until the process ends."""
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            near, _ = self.listener.accept()
+            far = socket.create_connection(self.target)
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
+
+    def _pump(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while data := one.recv(1 << 16):
+                other.sendall(data)
+                with self.lock:
+                    self.moved += len(data)
+        with suppress(OSError):
+            other.shutdown(socket.SHUT_WR)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise SystemExit(f"nothing listens on port {port}")
+
+
+@contextmanager
+def server(argv: list[str], port: int, home: Path) -> Iterator[Proxy]:
+    """A server behind a proxy."""
+    environment = {**os.environ, "GOLDSMITH_HOME": str(home)}
+    with subprocess.Popen(
+        argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            wait_for(port)
+            proxy = Proxy(("127.0.0.1", port))
+            proxy.start()
+            yield proxy
+        finally:
+            process.terminate()
+
+
+def build(work: Path, mirror: str, kernel: str | None) -> tuple[Path, str, str]:
+    """Two versions of the job, with and without the security archive."""
+    home = work / "home"
+    for version, words in ((1, f"{mirror} -"), (2, mirror)):
+        recipe = work / f"v{version}.yaml"
+        pins = {"linux-image-cloud-amd64": f"linux-image-cloud-amd64={kernel}"} if kernel else {}
+        packages = ", ".join(pins.get(name, name) for name in PACKAGES)
+        recipe.write_text(RECIPE.format(version=version, packages=packages))
+        argv = [GOLDSMITH, "build", str(recipe), "--update-lock", "--mirror", words]
+        run(argv, environment={"GOLDSMITH_HOME": str(home)})
+    return home, "bench:1.0.0", "bench:2.0.0"
+
+
+def index_of(home: Home, image: StoredImage) -> TreeIndex:
+    layout = layout_of(home)
+    return read_index(layout, parts_of(layout, image.index, image.reference).tree_index.digest)
+
+
+def changed(home: Home, old: StoredImage, new: StoredImage) -> tuple[int, int]:
+    """How many files the new image has whose content the old one lacks, and their bytes after zstd."""
+    known = {entry.sha256 for entry in index_of(home, old).entries.values()}
+    index = index_of(home, new)
+    paths = {
+        index.entries[path].sha256: path for path in index.places if index.entries[path].sha256 not in known
+    }
+    packer, size = zstandard.ZstdCompressor(level=3).compressobj(), 0
+    for piece in pieces(layout_of(home), index, list(paths.values())):
+        size += len(packer.compress(bytes(piece.data)))
+    return len(paths), size + len(packer.flush())
+
+
+def pull(work: Path, name: str, place: str, old: str, new: str, proxy: Proxy) -> tuple[str, int, float]:
+    """Pull the old image, then the new one; the second is measured."""
+    home = work / f"site-{name.partition(' ')[0]}"
+    run([GOLDSMITH, "pull", f"{place}/{old}"], environment={"GOLDSMITH_HOME": str(home)})
+    before = proxy.moved
+    done = run([GOLDSMITH, "pull", f"{place}/{new}"], environment={"GOLDSMITH_HOME": str(home)})
+    return f"goldsmith pull, {name}", proxy.moved - before, done.seconds
+
+
+def casync(work: Path, disks: list[Path]) -> list[tuple[str, int, float]]:
+    """Chunks of the new disk that the old one does not have, and the index."""
+    if shutil.which("casync") is None:
+        return []
+    store, sizes = work / "casync", []
+    for number, disk in enumerate(disks):
+        done = run(["casync", "make", f"--store={store}", str(work / f"v{number}.caibx"), str(disk)])
+        sizes.append(sum(path.stat().st_size for path in store.rglob("*.cacnk")))
+    moved = sizes[1] - sizes[0] + (work / "v1.caibx").stat().st_size
+    return [("casync, raw disk, 64 KiB", moved, done.seconds)]
+
+
+def whole(work: Path, disk: Path) -> tuple[str, int, float]:
+    done = run(["zstd", "-q", "-f", "-3", "-T0", str(disk), "-o", str(work / "whole.zst")])
+    return "the whole disk, zstd -3", (work / "whole.zst").stat().st_size, done.seconds
+
+
+def measure(work: Path, home_path: Path, old: str, new: str) -> None:
+    """All ways, and the table."""
+    home = Home(home_path)
+    images = [find(home, old), find(home, new)]
+    count, size = changed(home, *images)
+    goal = round(1.15 * size + 1_500_000)
+    results: list[tuple[str, int, float]] = []
+    port = free_port()
+    config = {
+        **CONFIG,
+        "storage": {"filesystem": {"rootdirectory": str(work / "registry")}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
+    (work / "registry.yml").write_text(json.dumps(config))
+    with server(["docker-registry", "serve", str(work / "registry.yml")], port, home_path) as proxy:
+        for reference in (old, new):
+            run(
+                [GOLDSMITH, "push", reference, f"127.0.0.1:{port}/bench"],
+                environment={"GOLDSMITH_HOME": str(home_path)},
+            )
+        results.append(pull(work, "docker-registry", f"{proxy.host}/bench", old, new, proxy))
+    port = free_port()
+    with server([GOLDSMITH, "serve", "--quiet", "--port", str(port)], port, home_path) as proxy:
+        results.append(pull(work, "goldsmith serve", f"http://{proxy.host}", old, new, proxy))
+    disks = [raw_disk(home, image) for image in images]
+    results += casync(work, disks)
+    results.append(whole(work, disks[1]))
+    rows = [["way", "MB moved", "of the goal", "goldsmith moves", "s"]]
+    rows.append(
+        [
+            f"goal: 1.15 x {size / 1e6:.1f} MB (zstd of {count} changed files) + 1.5",
+            f"{goal / 1e6:.1f}",
+            "",
+            "",
+            "",
+        ]
+    )
+    ours = results[0][1]
+    for name, moved, seconds in results:
+        times = "" if name.startswith("goldsmith") else f"{moved / ours:.1f} times fewer"
+        rows.append([name, f"{moved / 1e6:.1f}", f"{100 * moved / goal:.0f} %", times, f"{seconds:.1f}"])
+    print(table(rows))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--mirror")
+    parser.add_argument("--kernel")
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--old")
+    parser.add_argument("--new")
+    words = parser.parse_args()
+    if not words.mirror and not (words.home and words.old and words.new):
+        parser.error("name a mirror, or a home and two images in it")
+    with tempfile.TemporaryDirectory(dir=words.work or "/var/tmp") as room:
+        work = Path(room)
+        if words.mirror:
+            measure(work, *build(work, words.mirror, words.kernel))
+        else:
+            measure(work, words.home, words.old, words.new)
+
+
+if __name__ == "__main__":
+    main()
