@@ -70,7 +70,8 @@ def start(home: Home, machine: LocalMachine, how: Start = Start()) -> Run:
     for forward in machine.forwards:
         check_port(forward)
     machine = check_origin(home, directory, machine)
-    collect(directory, machine)
+    with suppress(StepFailed):  # merging saves room, no more; the next start tries again
+        collect(directory, machine)
     save(directory, machine)
     for name in (CONSOLE, REPORT, FIRMWARE, LOG):
         _put_aside(directory / name)
