@@ -264,7 +264,8 @@ def test_a_keyring_of_the_mirrors_own(tmp_path: Path) -> None:
 def test_the_suites_of_a_base(base: str, suites: list[str]) -> None:
     host = HostApt(Path("/nonexistent"))
     mirror = find_mirror(DEBIAN, option="http://m.invalid/debian", environment={}, host=host)
-    assert [source.suite for source in base_sources(Base(*base.split(":")), mirror)] == suites
+    distribution, suite = base.split(":")
+    assert [source.suite for source in base_sources(Base(distribution, suite), mirror)] == suites
 
 
 @pytest.mark.parametrize(
@@ -281,8 +282,9 @@ def test_the_suites_of_a_base(base: str, suites: list[str]) -> None:
 def test_a_base_that_is_not_known(base: str, message: str, hint: str) -> None:
     host = HostApt(Path("/nonexistent"))
     mirror = find_mirror(DEBIAN, option="http://m.invalid/debian", environment={}, host=host)
+    distribution, suite = base.split(":")
     with pytest.raises(UsageError) as caught:
-        base_sources(Base(*base.split(":")), mirror)
+        base_sources(Base(distribution, suite), mirror)
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
