@@ -21,6 +21,7 @@ from goldsmith.machine.probe import accelerator as find_accelerator
 from goldsmith.model.canonical import plain
 from goldsmith.model.machine import DEFAULT_MEMORY, Accelerator, Firmware
 from goldsmith.model.proof import Expected, Group, Proof, Standing
+from goldsmith.model.recipe import Expect
 from goldsmith.recipe.read import read_recipe
 from goldsmith.store.home import find_home
 
@@ -105,12 +106,13 @@ def command(
     home = find_home()
     known_recipe = read_recipe(recipe, read_settings(settings)) if recipe else None
     subject = find_subject(home, ref, known_recipe, note=say)
+    asks = subject.inputs.recipe.expect if subject.inputs else Expect()
     expected = Expected(
-        ports=tuple(ports) or None,
-        setuid=tuple(setuid) or None,
-        boot_seconds=max_boot,
-        memory=max_memory << 20 if max_memory else None,
-        disk=max_disk << 20 if max_disk else None,
+        ports=tuple(ports) or asks.ports or None,
+        setuid=tuple(setuid) or asks.setuid or None,
+        boot_seconds=max_boot or asks.boot,
+        memory=max_memory << 20 if max_memory else asks.memory,
+        disk=max_disk << 20 if max_disk else asks.disk,
     )
     asked = evidence.question(subject.inputs.digest if subject.inputs else "", expected, firmware)
     kept = evidence.place(home, subject.digest, asked)

@@ -42,6 +42,7 @@ __all__ = [
     "Customizations",
     "Directory",
     "DiskSpec",
+    "Expect",
     "File",
     "Firewall",
     "FirewallServices",
@@ -270,6 +271,53 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True)
+class Expect:
+    """What a booted machine may show and take; `goldsmith test` fails an image that does more."""
+
+    ports: Annotated[
+        tuple[str, ...],
+        Says(
+            "All that may be listened on beyond loopback; nothing is checked if it is left out.",
+            pattern=r"[0-9]{1,5}:(tcp|udp)",
+            wants="PORT:tcp or PORT:udp",
+            example="[22:tcp, 80:tcp]",
+        ),
+    ] = ()
+    setuid: Annotated[
+        tuple[str, ...],
+        Says(
+            "All files that may be setuid or setgid; nothing is checked if it is left out.",
+            pattern=ABSOLUTE,
+            wants=ABSOLUTE_WANTS,
+        ),
+    ] = ()
+    boot: Annotated[
+        int | None, Says("The longest boot in seconds, by systemd's own clock.", minimum=1, maximum=86_400)
+    ] = None
+    memory: Annotated[
+        int | None,
+        Says(
+            "The most memory in use once it is up.",
+            scalar="size",
+            minimum=1 << 20,
+            maximum=1 << 46,
+            example="300 MiB",
+        ),
+    ] = None
+    disk: Annotated[
+        int | None,
+        Says(
+            "The most that its root may hold once it is up.",
+            scalar="size",
+            minimum=1 << 20,
+            maximum=1 << 46,
+            example="2 GiB",
+        ),
+    ] = None
+    where: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A golden image as code."""
 
@@ -343,6 +391,9 @@ class Recipe:
             example="[tests/*.py]",
         ),
     ] = ()
+    expect: Annotated[Expect, Says("What a booted machine may show and take.")] = field(
+        default_factory=Expect
+    )
     where: Place | None = field(default=None, compare=False)
     directory: str = field(default=".", compare=False)
     """The directory that relative paths start from (not a key of the file)."""
