@@ -7,6 +7,7 @@ import click
 
 from goldsmith.cli.units import bytes_of
 from goldsmith.model.oci import Descriptor
+from goldsmith.store import notes
 from goldsmith.store.home import find_home
 from goldsmith.store.images import MOVING, NUMBERED, StoredImage, images_of, layout_of
 
@@ -58,18 +59,22 @@ def table(images: Sequence[StoredImage], tags: Mapping[str, list[str]]) -> list[
     """The images for people, a line each."""
     rows = [("IMAGE", "TIME", "FILES", "DISK", "DIGEST", "TAGS")]
     for image in images:
-        facts = image.facts
+        told = dict(image.entry.annotations)  # not image.facts, which reads more than is shown of thousands
         rows.append(
             (
                 image.reference,
-                str(facts.get("created") or "")[:10],
-                bytes_of(facts.get("tree_size")),
-                bytes_of(facts.get("disk_size")),
-                image.digest[:SHORT],
-                " ".join(tags.get(image.entry.digest, [])),
+                told.get(notes.CREATED, "")[:10],
+                told_bytes(told.get(notes.TREE_SIZE, "")),
+                told_bytes(told.get(notes.DISK_SIZE, "")),
+                told.get(notes.DIGEST, image.entry.digest)[:SHORT],
+                " ".join(tags.get(image.entry.digest, ())),
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    form = "  ".join(f"{{:<{width}}}" for width in widths)
+    return [form.format(*row).rstrip() for row in rows]
+
+
+def told_bytes(text: str) -> str:
+    """A number of bytes as an annotation has it, for people."""
+    return bytes_of(int(text)) if text.isdecimal() else ""

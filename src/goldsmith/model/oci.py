@@ -76,7 +76,7 @@ def descriptor(value: object) -> Descriptor:
         raise ValueError(f"a descriptor has the digest {named!r:.80}")
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise ValueError(f"a descriptor has the size {size!r:.80}")
-    if not isinstance(notes, Mapping) or not all(isinstance(note, str) for note in notes.values()):
+    if not isinstance(notes, Mapping) or not set(map(type, notes.values())) <= {str}:
         raise ValueError(f"a descriptor has the annotations {notes!r:.80}")
     where = None
     if isinstance(platform, Mapping):
@@ -85,7 +85,7 @@ def descriptor(value: object) -> Descriptor:
         media_type,
         named,
         size,
-        tuple(sorted((str(name), note) for name, note in notes.items())),
+        tuple(sorted(notes.items())),
         str(value.get("artifactType") or ""),
         where,
     )
