@@ -67,10 +67,13 @@ def facts_of(layout: Layout, image: StoredImage) -> dict[str, object]:
         "notes": {name: note for name, note in sorted(said.items()) if name not in SHOWN},
         "built": {name: known[name] for name in BUILD if name in known} or None,
         "adopted": known.get("adopted"),
+        "base": {"name": said[notes.BASE_NAME], "digest": said[notes.BASE_DIGEST]}
+        if {notes.BASE_NAME, notes.BASE_DIGEST} <= said.keys()
+        else None,
     }
 
 
-SHOWN = {*notes.LISTED, notes.DESCRIPTION, notes.LABELS, oci.REF_NAME}
+SHOWN = {*notes.LISTED, notes.BASE_NAME, notes.BASE_DIGEST, notes.DESCRIPTION, notes.LABELS, oci.REF_NAME}
 """Annotations that are shown under other names."""
 
 
@@ -100,7 +103,12 @@ def in_words(facts: Mapping[str, object]) -> str:
         f"                {disk['digest']}",
         f"  stored        {bytes_of(facts['stored'])} in {len(tree['layers'])} layers and a disk map",
     ]
-    if isinstance(built, dict):
+    base, adopted = facts["base"], facts["adopted"]
+    if isinstance(base, dict):
+        lines += [f"  stands on     {base['name']}", f"                {base['digest']}"]
+    if isinstance(adopted, dict):
+        lines.append(f"  imported      from {adopted.get('file')}, {adopted.get('format')}")
+    if isinstance(built, dict) and "recipe_digest" in built:
         lines.append(f"  built         {'reproducible' if built.get('reproducible') else 'not reproducible'}")
         lines.append(f"    recipe      {built.get('recipe_digest')}")
         lines.append(f"    lock        {built.get('lock_digest')}")
