@@ -108,7 +108,7 @@ def in_words(facts: Mapping[str, object]) -> str:
         lines += [f"  stands on     {base['name']}", f"                {base['digest']}"]
     if isinstance(adopted, dict):
         lines.append(f"  imported      from {adopted.get('file')}, {adopted.get('format')}")
-    if isinstance(built, dict) and "recipe_digest" in built:
+    if isinstance(built, dict) and not isinstance(adopted, dict):
         lines.append(f"  built         {'reproducible' if built.get('reproducible') else 'not reproducible'}")
         lines.append(f"    recipe      {built.get('recipe_digest')}")
         lines.append(f"    lock        {built.get('lock_digest')}")
