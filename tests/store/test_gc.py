@@ -12,7 +12,7 @@ from goldsmith.disk.digest import disk_digest
 from goldsmith.errors import GoldsmithError, NoSpace
 from goldsmith.model.tree import tree_digest
 from goldsmith.store.check import check
-from goldsmith.store.gc import collect
+from goldsmith.store.gc import collect, sweep
 from goldsmith.store.layout import Layout
 from goldsmith.store.record import ImageFacts, Recorded, record
 
@@ -55,6 +55,24 @@ def test_gc_waits_for_those_who_record(tmp_path: Path) -> None:
         assert layout.blobs.has(mine.digest)
     assert child.wait(20) == 0
     assert not layout.blobs.has(mine.digest)
+
+
+def test_what_killed_writers_left_is_swept_unless_somebody_writes(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "store")
+    sweep(layout)
+    keep(layout, 1, tmp_path)
+    before = check(layout, read=True)
+    left = [room / ".draft-1-abc" for room in (layout.directory, layout.blobs.directory, layout.known)]
+    resumed = layout.blobs.directory / f".draft-{'a' * 64}"
+    for path in (*left, resumed):
+        path.write_bytes(b"half")
+    with layout.used():
+        sweep(layout)
+        assert all(path.exists() for path in left)
+    sweep(layout)
+    assert [path.exists() for path in (*left, resumed)] == [False, False, False, True]
+    resumed.unlink()
+    assert check(layout, read=True) == before
 
 
 def test_gc_tells_what_it_would_remove_and_keeps_what_it_cannot_judge(tmp_path: Path) -> None:

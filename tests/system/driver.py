@@ -104,7 +104,7 @@ def litter(home: Path, pid: int | None = None) -> list[str]:
     names: set[Path] = set()
     own = "*" if pid is None else str(pid)
     patterns = (f"work/{own}-*", f"cache/layers/*-{own}-*", f"cache/layers/*/*.{own}", f"cache/*/.*.{own}*")
-    for pattern in (*patterns, f"images/**/.*.{own}.*tmp", f"packages/**/.*.{own}.*tmp"):
+    for pattern in (*patterns, f"store/**/.draft-{own}-*", f"packages/**/.*.{own}.*tmp"):
         names.update(home.glob(pattern))
     return sorted(map(str, names))
 

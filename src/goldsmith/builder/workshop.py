@@ -11,7 +11,9 @@ from pathlib import Path
 from goldsmith.effects import clock
 from goldsmith.effects.claims import claimed
 from goldsmith.effects.sandbox import Sandbox
+from goldsmith.store.gc import sweep as sweep_store
 from goldsmith.store.home import Home
+from goldsmith.store.images import layout_of
 
 LEFT_AFTER_SECONDS = 3600
 
@@ -61,6 +63,7 @@ def sweep(home: Home) -> None:
     for path in aside:
         if path.name.partition("-")[2] not in living:
             shutil.rmtree(path, ignore_errors=True)
+    sweep_store(layout_of(home))
     # Packages and tools are unpacked beside their places in seconds; what is old was left.
     for path in [*home.path.glob("cache/debs-*/.*.*"), *home.path.glob("cache/tools/.*.*")]:
         with suppress(OSError):

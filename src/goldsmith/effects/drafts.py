@@ -175,12 +175,17 @@ def _alone(path: Path, door: Door) -> int:
 
 
 @contextmanager
-def using(path: Path, *, alone: bool = False) -> Iterator[None]:
-    """Hold a lock on ``path``, a file made for it, with others or alone; it ends with the process, however that ends."""
+def using(path: Path, *, alone: bool = False, wait: bool = True) -> Iterator[None]:
+    """Hold a lock on ``path``, a file made for it, with others or alone; it ends with the process, however that ends.
+
+    Raises:
+        BlockingIOError: others hold it, and this is not to ``wait`` for them.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        how = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+        fcntl.flock(descriptor, how if wait else how | fcntl.LOCK_NB)
         yield
     finally:
         os.close(descriptor)

@@ -64,6 +64,16 @@ def collect(layout: Layout, *, pretend: bool = False) -> Collected:
     return Collected(tuple(f"sha256:{path.name}" for path in unused), tuple(drafts), size)
 
 
+def sweep(layout: Layout) -> None:
+    """Remove what writers left that were killed, unless somebody is writing; what can be resumed stays."""
+    if not layout.directory.is_dir():
+        return
+    with suppress(BlockingIOError), layout.used(alone=True, wait=False):
+        for room in (layout.directory, layout.blobs.directory, layout.known):
+            for path in sorted(room.glob(f"{PREFIX}*-*")):
+                layout.door.remove(path)
+
+
 def forget(layout: Layout) -> None:
     """Remove what is known about layers that are gone."""
     if layout.known.is_dir():

@@ -55,9 +55,13 @@ class Layout:
         """The directory of what is known about layers."""
         return self.directory / "known"
 
-    def used(self, *, alone: bool = False) -> AbstractContextManager[None]:
-        """Hold the store while objects are written that no ref names yet; ``alone`` to remove what no ref names."""
-        return using(self.directory / ".using", alone=alone)
+    def used(self, *, alone: bool = False, wait: bool = True) -> AbstractContextManager[None]:
+        """Hold the store while objects are written that no ref names yet; ``alone`` to remove what no ref names.
+
+        Raises:
+            BlockingIOError: others hold it, and this is not to ``wait`` for them.
+        """
+        return using(self.directory / ".using", alone=alone, wait=wait)
 
     def refs(self, name: str = "") -> dict[str, Descriptor]:
         """All refs by name, in the order in which they were made; entries without a name are left out.
