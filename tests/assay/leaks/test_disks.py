@@ -164,6 +164,25 @@ def test_a_directory_gives_what_is_in_its_files(
     assert leaks(tree)["findings"] == expected
 
 
+def test_a_disk_gives_the_same_when_it_is_imported(
+    goldsmith: Goldsmith, home: Path, leaks: Leaks, made: Disk, report: dict[str, Any]
+) -> None:
+    goldsmith("import", made.path, "--name", "vendor", "--version", "1.0.0", home=home)
+    assert leaks("vendor")["findings"] == report["findings"]
+
+
+def test_an_archive_gives_the_same_when_it_is_imported(
+    goldsmith: Goldsmith, home: Path, leaks: Leaks, made: Disk, tmp_path: Path
+) -> None:
+    path = tmp_path / "root.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.add(made.path.parent / "tree", arcname=".")
+    goldsmith("import", path, "--name", "archive", "--version", "1.0.0", home=home)
+    findings = leaks(path)["findings"]
+    assert findings
+    assert leaks("archive")["findings"] == findings
+
+
 BAD: dict[str, tuple[Callable[[Disk, Path], object], str]] = {
     "no image": (lambda _, path: path.write_bytes(b"hello\n" * 1000), "it is no image"),
     "an empty file": (lambda _, path: path.touch(), "it is no image"),

@@ -44,7 +44,7 @@ def foreign_subject(path: Path, home: Home, *, jobs: int = 2) -> Iterator[Subjec
                 yield _archive(read_archive(plain, room, stack, jobs=jobs))
                 return
             raw = raw_of(plain, room, home)
-            yield _disk(stack.enter_context(raw.path.open("rb", buffering=0)).fileno())
+            yield disk_subject(stack.enter_context(raw.path.open("rb", buffering=0)).fileno())
     except InputError as error:
         error.where = error.where or Place(str(path))
         raise
@@ -80,7 +80,12 @@ def _archive(archive: Archive) -> Subject:
     return Subject(tree, _file_chunks(sorted(files, key=_place)))
 
 
-def _disk(descriptor: int) -> Subject:
+def disk_subject(descriptor: int) -> Subject:
+    """An open raw disk.
+
+    Raises:
+        InputError: it is damaged, or no disk.
+    """
     facts = os.fstat(descriptor)
     rest = loose(descriptor, facts.st_size)
     found = _system(Area(descriptor, 0, facts.st_size), facts.st_blocks * 512)

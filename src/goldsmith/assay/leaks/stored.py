@@ -1,15 +1,19 @@
-"""An image in the store as a subject: files from its layers, and from its disk what comes from no file."""
+"""An image in the store as a subject: its disk, and what is known of it."""
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import chain
 
 from goldsmith.assay.leaks.chunks import Chunk
-from goldsmith.assay.leaks.disks import Loose, loose
+from goldsmith.assay.leaks.disks import loose
+from goldsmith.assay.leaks.foreign import disk_subject
 from goldsmith.assay.leaks.listed import ListedTree
 from goldsmith.assay.leaks.subject import Subject
 from goldsmith.builder.seal.kept import SEAL, own_certificate
 from goldsmith.disk.stored import raw_disk
+from goldsmith.errors import InputError
 from goldsmith.model.leak import Where
 from goldsmith.store.diskmap import areas, read_map
 from goldsmith.store.evidence import evidence
@@ -26,47 +30,59 @@ def stored_subject(home: Home, image: StoredImage, *, jobs: int = 2) -> Iterator
 
     Raises:
         IntegrityError: what is in the store is damaged.
-        UsageError: the image has no disk.
         NoSpace: its disk has to be made again, and does not fit.
     """
     layout = layout_of(home)
+    with ExitStack() as stack:
+        subject = _from_disk(home, image, stack, jobs=jobs) if image.facts.get("disk_size") != 0 else None
+        yield _with_certificate(layout, image, subject or _from_layers(layout, image, None, jobs=jobs))
+
+
+def _with_certificate(layout: Layout, image: StoredImage, subject: Subject) -> Subject:
+    """What the image's recipe declares is no leak, if the image was built here."""
+    certificate = own_certificate(layout, image)
+    exceptions = certificate.exceptions if certificate else ()
+    if certificate is None and next(evidence(layout, image.index, SEAL), None) is not None:
+        subject.notes.append(
+            "its seal certificate is not this store's own, so what it declares counts as found"
+        )
+    subject.notes.extend(
+        f"{item.operation} is no finding: the recipe keeps {', '.join(item.paths)}"
+        for item in exceptions
+        if item.paths and item.reason == "recipe"
+    )
+    declared = frozenset(certificate.declared if certificate else ())
+    return replace(subject, declared=declared, keep=frozenset(item.operation for item in exceptions))
+
+
+def _from_disk(home: Home, image: StoredImage, stack: ExitStack, *, jobs: int) -> Subject:
+    """The image's raw disk, as anybody's; where its root cannot be read, the files are those of the store."""
+    stream = stack.enter_context(raw_disk(home, image, jobs=jobs).open("rb", buffering=0))
+    try:
+        subject = disk_subject(stream.fileno())
+    except InputError:
+        return _from_layers(layout_of(home), image, stream.fileno(), jobs=jobs)
+    return subject if subject.is_whole else _from_layers(layout_of(home), image, stream.fileno(), jobs=jobs)
+
+
+def _from_layers(layout: Layout, image: StoredImage, descriptor: int | None, *, jobs: int) -> Subject:
+    """Files from layers, and the rest of the disk, if there is one, by its map."""
     parts = parts_of(layout, image.index, image.reference)
     index = read_index(layout, parts.tree_index.digest)
-    found = read_map(layout, parts.disk_map.digest, index)
-    literals = [part for area in areas(found) for part in area]
     tree = ListedTree(index.entries, lambda path: open_path(layout, index, path).read())
-    with raw_disk(home, image, jobs=jobs).open("rb", buffering=0) as stream:
-        descriptor = stream.fileno()
-        rest = loose(descriptor, os.fstat(descriptor).st_size)
-        chunks = _chunks(layout, index, rest, literals, jobs=jobs)
-        certificate = own_certificate(layout, image)
-        exceptions = certificate.exceptions if certificate else ()
-        if certificate is None and next(evidence(layout, image.index, SEAL), None) is not None:
-            rest.notes.append(
-                "its seal certificate is not this store's own, so what it declares counts as found"
-            )
-        rest.notes += [
-            f"{item.operation} is no finding: the recipe keeps {', '.join(item.paths)}"
-            for item in exceptions
-            if item.paths and item.reason == "recipe"
-        ]
-        yield Subject(
-            tree,
-            chunks,
-            declared=frozenset(certificate.declared if certificate else ()),
-            keep=frozenset(item.operation for item in exceptions),
-            notes=rest.notes,
-            remains=rest.remains,
-        )
+    files = _files(layout, index, jobs=jobs)
+    if descriptor is None:
+        return Subject(tree, files)
+    found = read_map(layout, parts.disk_map.digest, index)
+    rest = loose(descriptor, os.fstat(descriptor).st_size)
+    literals = rest.chunks(part for area in areas(found) for part in area)
+    return Subject(tree, chain(files, literals), notes=rest.notes, remains=rest.remains)
 
 
-def _chunks(
-    layout: Layout, index: TreeIndex, rest: Loose, literals: list[tuple[int, int]], *, jobs: int
-) -> Iterator[Chunk]:
+def _files(layout: Layout, index: TreeIndex, *, jobs: int) -> Iterator[Chunk]:
     firsts: dict[str, str] = {}
     for path, entry in index.entries.items():
         if path in index.places:
             firsts.setdefault(entry.link or path, path)
     for piece in pieces(layout, index, sorted(firsts.values()), jobs=jobs):
         yield Chunk(Where.FILE, piece.path, piece.start, piece.data)
-    yield from rest.chunks(literals)
