@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.assay.leaks import secrets
 from tests.system.conftest import Tiny
 from tests.system.driver import goldsmith
 
@@ -26,7 +27,7 @@ OURS = {"/usr/lib/os-release"}
 def test_packages_are_whole_after_sealing(tiny: Tiny, shared_home: Home, tmp_path: Path) -> None:
     steps = [step for step in tiny.facts["steps"] if step["name"] != "disk"]
     stack = [layers.place(shared_home, step["key"]) / "tree" for step in reversed(steps)]
-    command = [sys.executable, VERIFY, tmp_path / "room", *stack]
+    command: list[str | Path] = [sys.executable, VERIFY, tmp_path / "room", *stack]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert {line.split()[-1] for line in told.splitlines()} == OURS
 
@@ -158,3 +159,39 @@ def test_an_image_that_goldsmith_has_not_sealed_has_no_certificate(
     assert said.code == 2
     assert "taken:1.0.0 has no seal certificate" in said.stderr
     assert json.loads(goldsmith("leaks", "taken", "--json", home=home, cwd=tmp_path).stdout)["findings"] == []
+
+
+TOKEN = f"token = {secrets.GITHUB}\n"
+READ_ONLY = """\
+name: readonly
+version: 1.0.0
+from: debian:trixie
+components: [token.yml]
+disk: {root: erofs}
+"""
+
+
+@pytest.mark.image
+def test_a_root_that_goldsmith_cannot_read_is_searched_by_its_layers(
+    tiny: Tiny, shared_home: Home, tmp_path: Path
+) -> None:
+    home = shared_home.path
+    step = {
+        "name": "Token",
+        "action": "CreateFile",
+        "inputs": [{"path": "/opt/app.conf", "content": TOKEN, "overwrite": True}],
+    }
+    document = {"name": "Token", "schemaVersion": 1.0, "phases": [{"name": "build", "steps": [step]}]}
+    (tmp_path / "token.yml").write_text(json.dumps(document))
+    (tmp_path / "recipe.yaml").write_text(READ_ONLY)
+    tiny.lock(tmp_path)
+    goldsmith("build", "recipe.yaml", "--json", home=home, cwd=tmp_path).json  # noqa: B018 - it must have worked
+    report = json.loads(goldsmith("leaks", "readonly", "--json", home=home, cwd=tmp_path).stdout)
+    assert (report["complete"], {(item["kind"], item["path"]) for item in report["findings"]}) == (
+        True,
+        {("github-pat", "/opt/app.conf")},
+    )
+    goldsmith("export", "readonly", "--format", "raw", "--output", "disk.raw", home=home, cwd=tmp_path)
+    foreign = json.loads(goldsmith("leaks", "./disk.raw", "--json", home=home, cwd=tmp_path).stdout)
+    assert foreign["complete"] is False
+    assert "github-pat" in {item["kind"] for item in foreign["findings"] if item["where"] == "partition"}
