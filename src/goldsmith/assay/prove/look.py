@@ -23,7 +23,8 @@ find / -xdev -perm /6000 -type f 2>/dev/null
 section memory
 sed -n 's/^MemTotal: *//p; s/^MemAvailable: *//p' /proc/meminfo
 section dumps
-journalctl --boot --quiet --no-pager --output=cat --grep='dumped core|segfault at|code=dumped' 2>/dev/null | head -n 20
+journalctl --boot --quiet --no-pager --output=cat |
+  grep -E 'dumped core|segfault at|code=(dumped|killed), status=(4|5|6|7|8|11|31)/' | head -n 20
 ls /var/lib/systemd/coredump 2>/dev/null
 section root
 stat -f -c %T /
