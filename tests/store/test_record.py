@@ -182,7 +182,9 @@ def podman() -> Iterator[list[str]]:
         pytest.skip("podman is not installed")
     with tempfile.TemporaryDirectory(prefix="pod") as room:  # podman allows 50 letters
         place = [f"--root={room}/root", f"--runroot={room}/run", "--storage-driver=vfs"]
-        yield ["podman", *place, "--events-backend=none", "--cgroup-manager=cgroupfs"]
+        command = ["podman", *place, "--events-backend=none", "--cgroup-manager=cgroupfs"]
+        yield command
+        subprocess.run([*command, "image", "unmount", "--all"], check=False, capture_output=True)
 
 
 @pytest.mark.slow
