@@ -7,11 +7,11 @@ HOME=/root
 export LC_ALL PATH HOME
 umask 022
 cd /
-spool=/run/goldsmith-agent
+spool=${spool:-/run/goldsmith-agent}
 mkdir -p -m 700 "$spool"
-modprobe -q virtio_console
+modprobe -q virtio_console 2>/dev/null
 
-port=
+port=${port:-}
 while [ -z "$port" ]; do
   for name in /sys/class/virtio-ports/*/name; do
     [ -r "$name" ] && [ "$(cat "$name")" = goldsmith.agent ] && port=${name%/name} && port=/dev/${port##*/}

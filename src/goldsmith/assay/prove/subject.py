@@ -36,11 +36,11 @@ def find_subject(home: Home, ref: str, recipe: Recipe | None, *, note: Callable[
     Args:
         home: the data directory.
         ref: an image, or the path of a disk where it has a slash or exists.
-        recipe: the recipe, where one was named; else the one that the image was built from, if it is as it was.
+        recipe: the recipe, where one was named; else the one that the image was built from, if it is still there.
         note: is called with what a person should know.
 
     Raises:
-        UsageError: there is no such image, or the recipe that was named is not the one that it was built from.
+        UsageError: there is no such image, or the recipe that was named is another image's.
     """
     inputs = read_inputs(recipe) if recipe else None
     path = Path(ref)
@@ -50,22 +50,25 @@ def find_subject(home: Home, ref: str, recipe: Recipe | None, *, note: Callable[
         mark = digest([str(path.resolve()), facts.st_size, facts.st_mtime_ns])
         return Subject(ref, path, mark, inputs)
     image = find(home, ref)
-    if inputs and inputs.digest != image.facts.get("recipe_digest"):
+    if inputs and inputs.recipe.name != image.name:
         raise UsageError(
-            f"{image.reference} was not built from this recipe as it is now",
-            hint="build it again, or name the recipe as it was; leave --recipe out to test without one",
+            f"{image.reference} was not built from this recipe, which makes {inputs.recipe.name!r}",
+            hint="name the recipe of this image, or leave --recipe out",
         )
-    return Subject(ref, raw_disk(home, image), image.digest, inputs or built_from(image, note))
+    inputs = inputs or built_from(image)
+    if inputs and inputs.digest != image.facts.get("recipe_digest"):
+        note(
+            f"the recipe has changed since {image.reference} was built; the image is tested against it as it is now"
+        )
+    return Subject(ref, raw_disk(home, image), image.digest, inputs)
 
 
-def built_from(image: StoredImage, note: Callable[[str], None]) -> Inputs | None:
-    """The recipe that an image was built from; ``None`` where it is not there any more, or another by now."""
+def built_from(image: StoredImage) -> Inputs | None:
+    """The recipe that an image was built from; ``None`` where it is not there any more, or cannot be read."""
     told = image.facts.get("recipe")
     if not isinstance(told, str) or not told or not Path(told).is_file():
         return None
     with suppress(GoldsmithError):
         inputs = read_inputs(read_recipe(Path(told)))
-        if inputs.digest == image.facts.get("recipe_digest"):
-            return inputs
-    note(f"{told} is not what {image.reference} was built from any more: testing without a recipe")
+        return inputs if inputs.recipe.name == image.name else None
     return None

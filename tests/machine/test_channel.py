@@ -1,0 +1,165 @@
+"""The agent that runs inside guests, run here: its port is a pseudo terminal instead of a virtio port."""
+
+import os
+import socket
+import subprocess
+import threading
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from goldsmith.assay.prove.inside import component_tests, shell_test
+from goldsmith.builder.inputs import read_inputs
+from goldsmith.effects.sockets import Lines
+from goldsmith.errors import StepFailed, Unavailable
+from goldsmith.machine.channel import TIMED_OUT, Guest, script
+from goldsmith.machine.local.access import copy_in, copy_out
+from goldsmith.model.proof import Standing
+from goldsmith.recipe.read import read_recipe
+
+NONCE = "cafe"
+
+
+def pump(source: int, target: int) -> None:
+    """Carry bytes until one side is gone."""
+    try:
+        while data := os.read(source, 1 << 16):
+            while data:
+                data = data[os.write(target, data) :]
+    except OSError:
+        pass
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Iterator[socket.socket]:
+    """The host's end of the port of an agent that runs."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    text = f"port={os.ttyname(slave)}\nspool={tmp_path}/spool\n{script(NONCE)}"
+    agent = subprocess.Popen(["sh", "-c", text], stdin=subprocess.DEVNULL, start_new_session=True)
+    ours, theirs = socket.socketpair()
+    for source, target in ((theirs.fileno(), master), (master, theirs.fileno())):
+        threading.Thread(target=pump, args=(source, target), daemon=True).start()
+    yield ours
+    agent.kill()
+    agent.wait()
+    for end in (ours, theirs):
+        end.close()
+    os.close(master)
+    os.close(slave)
+
+
+@pytest.fixture
+def guest(line: socket.socket) -> Iterator[Guest]:
+    with line.makefile("rb") as reader:
+        inside = Guest(Lines(line, reader), NONCE)
+        inside.greet(20)
+        yield inside
+
+
+def test_a_script_runs_and_its_outputs_and_code_come_back(guest: Guest) -> None:
+    done = guest.run("echo out; echo err >&2; exit 7")
+    assert (done.code, done.stdout, done.stderr) == (7, b"out\n", b"err\n")
+    assert guest.run("pwd").text == "/\n"
+    assert done.complaint == "err"
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 300_000])
+def test_every_byte_goes_in_and_comes_out(guest: Guest, size: int) -> None:
+    data = os.urandom(size)
+    assert guest.run("cat", stdin=data).stdout == data
+
+
+def test_input_that_nobody_reads_disturbs_nothing(guest: Guest) -> None:
+    assert guest.run("true", stdin=b"echo no\n" * 10_000).code == 0
+    assert guest.run("echo yes").text == "yes\n"
+
+
+def test_a_script_that_does_not_end_is_ended(guest: Guest) -> None:
+    assert guest.run("sleep 60", timeout=1).code == TIMED_OUT
+    assert guest.run("echo on").text == "on\n"
+
+
+def test_a_script_that_must_succeed_says_why_it_does_not(guest: Guest) -> None:
+    with pytest.raises(StepFailed, match="exit code 3") as found:
+        guest.check("echo because >&2; exit 3")
+    assert found.value.tail == "because"
+
+
+@pytest.mark.usefixtures("guest")
+def test_who_does_not_know_the_number_is_not_served(line: socket.socket) -> None:
+    line.sendall(b"wrong id 9 0 5\necho hello")
+    with line.makefile("rb") as reader:
+        stranger = Guest(Lines(line, reader), "wrong")
+        with pytest.raises(Unavailable):
+            stranger.greet(1)
+
+
+def test_an_answer_to_somebody_who_left_is_passed_over(guest: Guest, line: socket.socket) -> None:
+    line.sendall(f"{NONCE} gone 11 0 5\necho gone; ".encode())
+    assert guest.run("echo mine").text == "mine\n"
+
+
+def test_files_and_directories_are_copied_both_ways(guest: Guest, tmp_path: Path) -> None:
+    sent = tmp_path / "sent"
+    (sent / "below").mkdir(parents=True)
+    (sent / "below/data").write_bytes(os.urandom(50_000))
+    (sent / "link").symlink_to("below/data")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    copy_in(guest, sent, str(inside))
+    copy_in(guest, sent / "below/data", str(inside / "other-name"))
+    assert (inside / "other-name").read_bytes() == (sent / "below/data").read_bytes()
+    copy_out(guest, str(inside / "sent"), tmp_path / "back")
+    assert (tmp_path / "back/below/data").read_bytes() == (sent / "below/data").read_bytes()
+    assert (tmp_path / "back/link").readlink() == Path("below/data")
+    (tmp_path / "room").mkdir()
+    copy_out(guest, str(inside / "other-name"), tmp_path / "room")
+    assert (tmp_path / "room/other-name").exists()
+    with pytest.raises(StepFailed, match="cannot be read inside"):
+        copy_out(guest, "/nowhere/at-all", tmp_path / "x")
+
+
+RECIPE = "name: x\nversion: 1.0.0\nfrom: debian:trixie\ncomponents: [c.yml]\n"
+COMPONENT = """\
+schemaVersion: 1.0
+name: c
+phases:
+  - name: build
+    steps:
+      - {{name: Never, action: ExecuteBash, inputs: {{commands: [exit 9]}}}}
+  - name: test
+    steps:
+      - {{name: Looks, action: {action}, inputs: {inputs}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "standing"),
+    [
+        ("ExecuteBash", '{commands: ["test -d /proc"]}', Standing.PASSED),
+        ("ExecuteBash", '{commands: ["echo no >&2", "exit 1"]}', Standing.FAILED),
+        ("ExecuteBinary", "{path: /bin/true, arguments: [x]}", Standing.PASSED),
+        ("CreateFile", "[{path: /tmp/x, content: x}]", Standing.SKIPPED),
+    ],
+)
+def test_a_components_test_phase_runs_inside(
+    guest: Guest, tmp_path: Path, action: str, inputs: str, standing: Standing
+) -> None:
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    (tmp_path / "c.yml").write_text(COMPONENT.format(action=action, inputs=inputs))
+    read = read_inputs(read_recipe(tmp_path / "recipe.yaml"))
+    (found,) = component_tests(guest, read, tmp_path / "room")
+    assert found.standing is standing
+    assert found.name == "component c.yml: test"
+
+
+@pytest.mark.parametrize(
+    ("text", "standing"), [("true", Standing.PASSED), ("echo no; exit 4", Standing.FAILED)]
+)
+def test_a_shell_test_runs_inside(guest: Guest, tmp_path: Path, text: str, standing: Standing) -> None:
+    (tmp_path / "t.sh").write_text(text)
+    found = shell_test(guest, tmp_path / "t.sh")
+    assert (found.standing, found.lines) == (standing, ("no",) if "no" in text else ())
