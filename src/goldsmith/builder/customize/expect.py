@@ -193,7 +193,8 @@ state=$(systemctl show -P ActiveState "$unit")
 if [ "$state" = active ] || [ "$state" = reloading ]; then echo {yes}
 elif [ "$state" = failed ]; then echo failed
 elif [ "$(systemctl show -P Type "$unit")" = oneshot ] && [ "$(systemctl show -P Result "$unit")" = success ]; then echo {yes}
-elif [ "$(systemctl show -P ConditionResult "$unit")" = no ]; then echo {yes}
+elif [ "$(systemctl show -P ConditionResult "$unit")" = no ] &&
+  [ "$(systemctl show -P ConditionTimestampMonotonic "$unit")" != 0 ]; then echo {yes}
 elif [ -n "$(systemctl show -P TriggeredBy "$unit")" ]; then echo {yes}
 else echo "$state"; fi
 """
