@@ -18,7 +18,8 @@ TIMEOUT = 300
 def adopt(path: Path, home: Home, *, check: bool = True) -> dict[str, Any]:
     """What was adopted, or the error; with ``seconds`` and ``peak_mib`` of the process and of those it started."""
     command = [sys.executable, "-m", "tests.adopt.in_child", str(path), str(home.path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    top = Path(__file__).parent.parent.parent
+    done = subprocess.run(command, cwd=top, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 0, done.stderr
     facts: dict[str, Any] = json.loads(done.stdout)
     assert not check or "error" not in facts, facts
