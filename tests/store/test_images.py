@@ -12,6 +12,7 @@ from goldsmith.disk.stored import raw_disk
 from goldsmith.errors import UsageError
 from goldsmith.model import oci
 from goldsmith.store import notes
+from goldsmith.store.check import check
 from goldsmith.store.home import Home
 from goldsmith.store.images import (
     StoredImage,
@@ -85,6 +86,19 @@ def test_an_image_that_lost_an_object_gets_it_back_when_it_is_built_again(tmp_pa
     again = kept(home, "web", "1.0.0", "one")
     assert (again.build, content(home, again)) == (1, "one")
     assert whole(layout, image.index)
+
+
+@pytest.mark.parametrize("part", [0, 1, 2], ids=["index", "container", "disk"])
+def test_a_manifest_that_was_damaged_is_mended_by_building_again(tmp_path: Path, part: int) -> None:
+    home = Home(tmp_path)
+    image = kept(home, "web", "1.0.0", "one")
+    layout = layout_of(home)
+    path = layout.blobs.path([image.index, *layout.children(image.index.digest)][part].digest)
+    path.write_bytes(b"x" * path.stat().st_size)
+    assert not whole(layout, image.index)
+    again = kept(home, "web", "1.0.0", "one")
+    assert (again.index, again.build, content(home, again)) == (image.index, 1, "one")
+    assert check(layout, read=True) == []
 
 
 def test_the_newest_is_what_was_asked_for_last(tmp_path: Path) -> None:

@@ -83,9 +83,9 @@ class Blobs:
                 draft.name = blob.digest.removeprefix("sha256:")
 
     def put(self, data: bytes, media_type: str) -> Descriptor:
-        """Store bytes that are in memory; those that are known are not written again."""
+        """Store bytes that are in memory; those that are there as they should be are not written again."""
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        if not self.has(digest, len(data)):
+        if not self.has(digest, len(data)) or self.path(digest).read_bytes() != data:
             with drafting(self.directory, door=self.door) as draft:
                 draft.write(data)
                 draft.name = digest.removeprefix("sha256:")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from goldsmith.errors import UsageError
+from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model import oci
 from goldsmith.model.canonical import canonical
 from goldsmith.model.oci import Descriptor
@@ -205,14 +205,17 @@ def identity(item: Descriptor) -> str:
 
 
 def whole(layout: Layout, item: Descriptor) -> bool:
-    """Whether all objects of an image are there, each as long as it should be; their bytes are not read."""
+    """Whether all objects of an image are there, each as long as it should be, and its manifests sound."""
     pending = [item]
     while pending:
         there = pending.pop()
         if not layout.blobs.has(there.digest, there.size):
             return False
         if there.media_type in {oci.INDEX, oci.MANIFEST}:
-            pending += layout.children(there.digest)
+            try:
+                pending += layout.children(there.digest)
+            except IntegrityError:
+                return False
     return True
 
 
