@@ -14,34 +14,38 @@ def all_of(tasks: Sequence[Callable[[], None]], *, jobs: int, stop: threading.Ev
     for task in tasks:
         todo.put(task)
     done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-
-    def work() -> None:
-        while not stop.is_set():
-            try:
-                task = todo.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                task()
-            except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
-                done.put(error)
-                return
-            done.put(None)
-
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(min(jobs, len(tasks)))]
+    workers = [
+        threading.Thread(target=_work, args=(todo, done, stop), daemon=True)
+        for _ in range(min(jobs, len(tasks)))
+    ]
     for worker in workers:
         worker.start()
     try:
-        for _ in tasks:
-            if (error := done.get()) is not None:
-                raise error
-    except Exception:
-        stop.set()
-        for worker in workers:
-            worker.join()
-        raise
+        first = next((error for error in (done.get() for _ in tasks) if error is not None), None)
     except BaseException:
         stop.set()
         raise
+    if first is not None:
+        stop.set()
     for worker in workers:
         worker.join()
+    if first is not None:
+        raise first
+
+
+def _work(
+    todo: "queue.SimpleQueue[Callable[[], None]]",
+    done: "queue.SimpleQueue[BaseException | None]",
+    stop: threading.Event,
+) -> None:
+    while not stop.is_set():
+        try:
+            task = todo.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            task()
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
+            done.put(error)
+            return
+        done.put(None)
