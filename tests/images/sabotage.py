@@ -62,7 +62,7 @@ class Spoiled:
         return [
             line.split("/")[5]
             for line in self.run(f"ls -p {directory}", write=False).splitlines()
-            if "/" in line
+            if line.startswith("/")
         ]
 
     def unit(self, name: str, text: str, wanted_by: str = "multi-user.target") -> None:
