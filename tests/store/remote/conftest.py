@@ -14,6 +14,7 @@ from goldsmith.store.remote.address import parse
 from goldsmith.store.remote.transfer import Moved, Ways, transfer
 
 QUICK = Limits(tries=2, backoff=0.01, connect=2, silence=2, slow=10_000, patience=0.5)
+"""For servers that mean no good."""
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +46,17 @@ def there(tmp_path: Path) -> Home:
 Move = Callable[..., Moved]
 
 
-@pytest.fixture
-def move() -> Move:
+def mover(limits: Limits) -> Move:
     """``move(home, source, target, **ways)``: one transfer, as a process of its own would do it."""
 
     def move(home: Home, source: str, target: str, **options: object) -> Moved:
-        limits = Limits(backoff=0.1) if options.pop("patient", False) else QUICK
         ways = Ways(home, Client(limits=limits), **options)  # type: ignore[arg-type] # as the test says
         return transfer(ways, parse(source), parse(target))
 
     return move
+
+
+@pytest.fixture
+def move() -> Move:
+    """With patience: this machine may be busy."""
+    return mover(Limits(backoff=0.1))

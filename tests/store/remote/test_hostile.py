@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from tests.store.remote.conftest import Move
+from tests.store.remote.conftest import QUICK, Move, mover
 from tests.store.remote.images import BASE, CHANGED, Maker, files_of
 from tests.store.remote.twisted import Answer, Handler, Twist, twisted
 
@@ -29,6 +29,12 @@ from goldsmith.store.record import recorded_image
 
 SOON = 20
 """Seconds within which everything is refused, on a busy machine."""
+
+
+@pytest.fixture
+def move() -> Move:
+    """Without patience."""
+    return mover(QUICK)
 
 
 def untouched(home: Home) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.store.doors import Failing, Killed
-from tests.store.remote.conftest import QUICK, Move
+from tests.store.remote.conftest import QUICK, Move, mover
 from tests.store.remote.images import BASE, KIB, Maker, files_of
 from tests.store.remote.twisted import Answer, twisted
 
@@ -91,8 +91,9 @@ def test_every_kind_of_failure_leaves_the_store_whole(tmp_path: Path, maker: Mak
     assert check(layout, read=True) == []
 
 
-def test_a_pull_goes_on_where_it_was_interrupted(maker: Maker, there: Home, move: Move) -> None:
+def test_a_pull_goes_on_where_it_was_interrupted(maker: Maker, there: Home) -> None:
     """Of a layer half of whose bytes came, only the other half is asked for."""
+    move = mover(QUICK)
     maker.make("web", "1.0.0", BASE)
     layers = {blob.digest: blob.size for blob in _layers(maker.layout)}
     largest = max(layers, key=lambda digest: layers[digest])

@@ -16,12 +16,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.store.remote.conftest import QUICK, Move
+from tests.store.remote.conftest import Move
 from tests.store.remote.images import Maker, files_of
 from tests.store.remote.registries import Registry, registry
 from tests.store.remote.twisted import Answer, twisted
 
 from goldsmith.effects.client import Client
+from goldsmith.effects.net import Limits
 from goldsmith.errors import GoldsmithError, InputError, NetworkError, Unavailable
 from goldsmith.store.home import Home
 from goldsmith.store.remote.address import parse
@@ -305,22 +306,18 @@ def test_a_registry_with_tokens(
     started, server = tokens
     maker.make("web", "1.0.0", files_of(1))
     maker.make("other", "1.0.0", files_of(1))
-    move(maker.home, "web:1.0.0", f"{started.host}/team/web:1.0.0", environment=ENVIRONMENT, patient=True)
+    move(maker.home, "web:1.0.0", f"{started.host}/team/web:1.0.0", environment=ENVIRONMENT)
     assert 1 <= len(server.asked) <= 12
-    move(
-        there, f"{started.host}/team/web:1.0.0", "web:1.0.0", patient=True
-    )  # without a name: what everybody may
-    moved = move(
-        maker.home, "other:1.0.0", f"{started.host}/team/other:1.0.0", environment=ENVIRONMENT, patient=True
-    )
+    move(there, f"{started.host}/team/web:1.0.0", "web:1.0.0")  # without a name: what everybody may
+    moved = move(maker.home, "other:1.0.0", f"{started.host}/team/other:1.0.0", environment=ENVIRONMENT)
     assert moved.reused
     write(
         tmp_path / "docker/config.json", json.dumps({"auths": {started.host: {"identitytoken": "identity"}}})
     )
     environment = {"DOCKER_CONFIG": str(tmp_path / "docker")}
-    move(maker.home, "web:1.0.0", f"{started.host}/third/web:1.0.0", environment=environment, patient=True)
+    move(maker.home, "web:1.0.0", f"{started.host}/third/web:1.0.0", environment=environment)
     with pytest.raises(NetworkError, match="asks who we are"):
-        move(maker.home, "web:1.0.0", f"{started.host}/fourth/web:1.0.0", patient=True)
+        move(maker.home, "web:1.0.0", f"{started.host}/fourth/web:1.0.0")
 
 
 @pytest.mark.parametrize(
@@ -399,10 +396,10 @@ def test_tls_with_an_authority_of_our_own(secure: tuple[Registry, Path], maker: 
     maker.make("web", "1.0.0", files_of(1))
     address = f"{started.host}/team/web:1.0.0"
     for home, source, target in ((maker.home, "web:1.0.0", address), (there, address, "web:1.0.0")):
-        transfer(Ways(home, Client(ca=authority, limits=QUICK)), parse(source), parse(target))
+        transfer(Ways(home, Client(ca=authority, limits=Limits(backoff=0.1))), parse(source), parse(target))
     for client, says in (
-        (Client(limits=QUICK), "certificate is not trusted"),
-        (Client(ca=other_authority(started.room), limits=QUICK), "certificate is not trusted"),
+        (Client(limits=Limits(backoff=0.1)), "certificate is not trusted"),
+        (Client(ca=other_authority(started.room), limits=Limits(backoff=0.1)), "certificate is not trusted"),
     ):
         with pytest.raises(NetworkError, match=says) as caught:
             transfer(Ways(there, client), parse(address), parse("web:1.0.0"))
@@ -423,7 +420,7 @@ def other_authority(room: Path) -> Path:
 
 def test_http_is_spoken_on_the_loopback_and_where_it_is_asked_for() -> None:
     """No server listens on a documentation address; what is tried shows in the error alone."""
-    client = Client(limits=QUICK)
+    client = Client(limits=Limits(backoff=0.1))
     for plain in (False, True):
         ways = Ways(Home(Path("/nonexistent")), client, plain_http=plain)
         assert session(ways, "registry.example").base == f"http{'' if plain else 's'}://registry.example"
