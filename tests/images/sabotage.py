@@ -210,7 +210,7 @@ def only_once(image: Spoiled) -> None:
 
 
 SABOTAGES = (
-    Sabotage("no kernel", no_kernel, Group.HEALTH, "the boot loader has no menu"),
+    Sabotage("no kernel", no_kernel, Group.HEALTH, "the boot loader found no kernel"),
     Sabotage("wrong root=", wrong_root, Group.HEALTH, "no root file system"),
     Sabotage("bad fstab", bad_fstab, Group.HEALTH, "nowhere"),
     Sabotage("no init", no_init, Group.HEALTH, "no init"),
