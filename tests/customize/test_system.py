@@ -90,8 +90,9 @@ def test_data_sources_only_where_cloud_init_is(tree: Root, install: Installer) -
     assert not tree.exists(cloud_init.PATH)
     install("cloud-init")
     cloud_init.apply(tree)
-    assert "datasource_list: [NoCloud, ConfigDrive, OpenStack, Ec2, Azure, GCE, None]\n" in tree.read_text(
-        cloud_init.PATH
+    assert (
+        "datasource_list: [NoCloud, ConfigDrive, OpenStack, Ec2, Azure, GCE, None]\nlocale: false\n"
+        in tree.read_text(cloud_init.PATH)
     )
 
 

@@ -23,7 +23,7 @@ VERSIONS = {
     "accounts": 2,
     "component": 3,
     "validate": 1,
-    "customize": 4,
+    "customize": 5,
     "remove": 1,
     "finish": 5,
 }

@@ -39,7 +39,7 @@ PATIENCE = 0.8
 ATTEMPTS = {Accelerator.KVM: 1, Accelerator.TCG: 3}
 """How often a kernel may stop with a fault before it is believed. QEMU 7.2 here loses the guest's flags register now
 and then, the busier the host the oftener (11 of 155 starts of a sound kernel ended in a fault, traces show EFLAGS like
-ff9c0622; other CPU models, one thread, and -icount change nothing)."""
+ff9c0622; other CPU models, one thread, and -icount change nothing). QEMU 10.0 did not: where a boot matters, use it."""
 LAST_WORDS = 30.0
 """Seconds that a guest in trouble has for its own report, where it can still talk."""
 LOOK_AGAIN = 0.25

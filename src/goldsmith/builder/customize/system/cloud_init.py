@@ -1,4 +1,8 @@
-"""cloud-init's data sources: those of the places that images are published to, and none that must be waited for."""
+"""cloud-init's data sources: those of the places that images are published to, and none that must be waited for.
+
+And the image's locale stays: unless a machine's own data say otherwise, cloud-init would set one of its choice, which
+Debian 12's cannot even generate, so that its service fails.
+"""
 
 from goldsmith.builder.customize.installed import is_installed
 from goldsmith.effects.root import Root
@@ -13,4 +17,5 @@ def apply(tree: Root) -> None:
     if not is_installed(tree, "cloud-init"):
         return
     tree.mkdir("/etc/cloud/cloud.cfg.d", parents=True)
-    tree.write(PATH, f"# Written by goldsmith.\ndatasource_list: [{', '.join(SOURCES)}]\n".encode())
+    text = f"# Written by goldsmith.\ndatasource_list: [{', '.join(SOURCES)}]\nlocale: false\n"
+    tree.write(PATH, text.encode())
