@@ -109,3 +109,9 @@ def test_the_headers_checksums_are_those_of_the_specification() -> None:
         assert struct.unpack_from("<I", header, 88)[0] == zlib.crc32(table)
         blank = header[:16] + bytes(4) + header[20:]
         assert struct.unpack_from("<I", header, 16)[0] == zlib.crc32(blank)
+
+
+def test_a_disk_without_a_bios_boot_loader_sends_the_bios_on() -> None:
+    first, _ = tables(layout_of(400 * MIB))
+    assert first[:5] == b"\xcd\x18\xf4\xeb\xfd", "int 0x18; hlt; jmp to the hlt"
+    assert first[5:446] == bytes(441)

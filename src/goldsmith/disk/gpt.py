@@ -13,6 +13,8 @@ REVISION = 0x0001_0000
 HEADER_SIZE = 92
 CODE_SIZE = 440
 """Bytes of the first sector that belong to a BIOS boot loader."""
+NOT_BY_BIOS = bytes.fromhex("cd18 f4 ebfd")
+"""What a BIOS runs of a disk that boots by UEFI only: int 0x18 (try the next device), and a halt. Zeros would run for ever."""
 
 
 def table_entry(partition: Partition) -> bytes:
@@ -54,11 +56,11 @@ def header(guid: UUID, *, at: int, other: int, table_at: int, sectors: int, tabl
 
 
 def protective_mbr(sectors: int, code: bytes) -> bytes:
-    """The first sector: a boot loader's code, and one entry that tells old programs that the disk is in use."""
+    """The first sector: a boot loader's code if there is one, and one entry that tells old programs that the disk is in use."""
     entry = struct.pack(
         "<B3sB3sII", 0, b"\x00\x02\x00", 0xEE, b"\xff\xff\xff", 1, min(sectors - 1, 0xFFFF_FFFF)
     )
-    return code[:CODE_SIZE].ljust(446, b"\0") + entry.ljust(64, b"\0") + b"\x55\xaa"
+    return (code or NOT_BY_BIOS)[:CODE_SIZE].ljust(446, b"\0") + entry.ljust(64, b"\0") + b"\x55\xaa"
 
 
 def tables(layout: Layout, code: bytes = b"") -> tuple[bytes, bytes]:
