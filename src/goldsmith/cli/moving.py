@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -86,7 +87,7 @@ def check_disk(home: Home, layout: Layout, image: "Verified") -> None:
 
     target = stored.place(home, image.disk_map.disk_digest)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(f".{os.getpid()}.pulled")
+    temporary = target.with_suffix(f".{os.getpid()}-{threading.get_ident()}.pulled")
     literals = [blob.digest for blob in image.parts.literals]
 
     def make(output: Path) -> None:
