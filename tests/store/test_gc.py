@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.store.doors import Failing
+from tests.store.recording import record
 from tests.store.trees import EPOCH, noise, opener, tree_of
 
 from goldsmith.disk.digest import disk_digest
@@ -14,7 +15,7 @@ from goldsmith.model.tree import tree_digest
 from goldsmith.store.check import check
 from goldsmith.store.gc import collect, sweep
 from goldsmith.store.layout import Layout
-from goldsmith.store.record import ImageFacts, Recorded, record
+from goldsmith.store.record import ImageFacts, Recorded
 
 K = 4096
 CORE = {"/usr/a": noise(1, 3 * K), "/usr/b": noise(2, 150_000)}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from tests.store.recording import record, recorded_image
 from tests.store.trees import EPOCH, file, noise
 
 from goldsmith.disk.digest import disk_digest
@@ -19,7 +20,7 @@ from goldsmith.model.tree import TreeEntry, tree_digest
 from goldsmith.store.check import check
 from goldsmith.store.diskmap import read_map, rebuild
 from goldsmith.store.layout import Layout
-from goldsmith.store.record import ImageFacts, Recorded, record, recorded_image
+from goldsmith.store.record import ImageFacts, Recorded
 from goldsmith.store.tree import read_index
 
 MIB = 1 << 20

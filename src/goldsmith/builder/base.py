@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from goldsmith.builder import layers
@@ -86,21 +87,7 @@ def kept(entries: Mapping[str, TreeEntry]) -> list[TreeEntry]:
         if entry.kind == "dir":
             directories.add(path)
         xattrs = tuple((key, value) for key, value in entry.xattrs if key.startswith(KEPT_XATTRS))
-        result.append(
-            TreeEntry(
-                path,
-                entry.kind,
-                entry.mode,
-                entry.uid,
-                entry.gid,
-                entry.mtime,
-                entry.size,
-                entry.sha256,
-                entry.target,
-                xattrs,
-                entry.link,
-            )
-        )
+        result.append(replace(entry, path=path, xattrs=xattrs))
     return result
 
 

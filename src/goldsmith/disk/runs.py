@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator, Sequence
 
 from goldsmith.disk.source import Piece
-from goldsmith.effects.sparse import extents
 from goldsmith.model.disk import BLOCK
-from goldsmith.model.diskmap import Run, Source
+from goldsmith.model.diskmap import Run, Source, add
 
+WINDOW = 1 << 20
 ZERO = bytes(BLOCK)
-WINDOW = 256
+ZEROS = bytes(WINDOW)
 
 
 def runs_of(disk: int, pieces: Sequence[Piece]) -> list[Run]:
@@ -21,69 +21,46 @@ def runs_of(disk: int, pieces: Sequence[Piece]) -> list[Run]:
     """
     runs: list[Run] = []
     position = 0
-    others = literals(disk, pieces)
-    pending = next(others, None)
     for piece in pieces:
-        while pending is not None and pending[0] < piece.block:
-            position = append(runs, position, pending[0], Run(Source.LITERAL, pending[1]))
-            pending = next(others, None)
-        position = append(
-            runs, position, piece.block, Run(Source.FILE, piece.blocks, piece.sha256, piece.first)
-        )
-    while pending is not None:
-        position = append(runs, position, pending[0], Run(Source.LITERAL, pending[1]))
-        pending = next(others, None)
-    rest = -(-os.fstat(disk).st_size // BLOCK) - position
-    if rest:
-        runs.append(Run(Source.ZERO, rest))
+        add_rest(disk, runs, position, piece.block)
+        add(runs, Run(Source.FILE, piece.blocks, piece.sha256, piece.first))
+        position = piece.block + piece.blocks
+    add_rest(disk, runs, position, -(-os.fstat(disk).st_size // BLOCK))
     return runs
 
 
-def append(runs: list[Run], position: int, start: int, run: Run) -> int:
-    """Add a run that begins at ``start``, with zeros before it; the block after it."""
-    if start > position:
-        runs.append(Run(Source.ZERO, start - position))
-    last = runs[-1] if runs else None
-    follows = last is not None and last.source is run.source is Source.FILE and last.sha256 == run.sha256
-    if follows and last is not None and last.first + last.blocks == run.first:
-        runs[-1] = Run(run.source, last.blocks + run.blocks, run.sha256, last.first)
-    else:
-        runs.append(run)
-    return start + run.blocks
-
-
-def literals(disk: int, pieces: Sequence[Piece]) -> Iterator[tuple[int, int]]:
-    """Runs of blocks that are not zeros and lie in no piece: first block and how many."""
-    begin = count = 0
-    for start, end in gaps(disk, pieces):
-        for at in range(start, end, WINDOW):
-            data = os.pread(disk, min(WINDOW, end - at) * BLOCK, at * BLOCK)
-            for offset in range(0, len(data), BLOCK):
-                if data[offset : offset + BLOCK] == ZERO[: len(data) - offset]:
-                    continue
-                block = at + offset // BLOCK
-                if count and begin + count == block:
-                    count += 1
-                    continue
-                if count:
-                    yield begin, count
-                begin, count = block, 1
-    if count:
-        yield begin, count
-
-
-def gaps(disk: int, pieces: Sequence[Piece]) -> Iterator[tuple[int, int]]:
-    """Ranges of blocks ``(start, end)`` that hold data and lie in no piece."""
-    index = 0
-    for first, last in extents(disk, unit=BLOCK):
-        position, end = first // BLOCK, -(-last // BLOCK)
-        while position < end:
-            while index < len(pieces) and pieces[index].block + pieces[index].blocks <= position:
-                index += 1
-            covered = index < len(pieces) and pieces[index].block <= position
-            if covered:
-                position = pieces[index].block + pieces[index].blocks
+def add_rest(disk: int, runs: list[Run], position: int, end: int) -> None:
+    """Add blocks of a disk that no file covers: zeros, or literals."""
+    for low, high in solid(disk, position * BLOCK, end * BLOCK):
+        add(runs, Run(Source.ZERO, low // BLOCK - position))
+        position = low // BLOCK
+        for at in range(low, high, WINDOW):
+            data = os.pread(disk, min(WINDOW, high - at), at)
+            if data == ZEROS[: len(data)]:
+                add(runs, Run(Source.ZERO, -(-len(data) // BLOCK)))
+                position += -(-len(data) // BLOCK)
                 continue
-            until = min(end, pieces[index].block) if index < len(pieces) else end
-            yield position, until
-            position = until
+            for within in range(0, len(data), BLOCK):
+                block = data[within : within + BLOCK]
+                zero = block == ZERO[: len(block)]
+                add(runs, Run(Source.ZERO if zero else Source.LITERAL, 1))
+                position += 1
+    add(runs, Run(Source.ZERO, end - position))
+
+
+def solid(disk: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Ranges of the disk between two bytes that may hold something else than zeros; multiples of a block but at the end."""
+    size = min(end, os.fstat(disk).st_size)
+    position = start
+    while position < size:
+        try:
+            low = os.lseek(disk, position, os.SEEK_DATA)
+        except OSError:
+            return
+        if low >= size:
+            return
+        high = os.lseek(disk, low, os.SEEK_HOLE)
+        low = max(position, low // BLOCK * BLOCK)
+        high = min(size, -(-high // BLOCK) * BLOCK)
+        yield low, high
+        position = high

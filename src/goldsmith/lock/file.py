@@ -3,7 +3,6 @@
 import json
 import re
 import typing
-from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -237,9 +236,3 @@ def read_tools(lock: Lock, directory: Path, home: Home) -> ToolsLock:
         f"the tools lock {str(directory / TOOLS_NAME)!r} {what}",
         hint="take both lock files from the same commit, or renew them: goldsmith lock RECIPE",
     )
-
-
-def plain_lock(lock: Lock | ToolsLock) -> Mapping[str, object]:
-    """A lock as JSON's own kinds, for ``--json``."""
-    value = plain(lock)
-    return typing.cast("Mapping[str, object]", value)

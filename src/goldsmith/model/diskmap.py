@@ -72,6 +72,18 @@ class DiskMap:
         return BLOCK * sum(run.blocks for run in self.runs if run.source is Source.LITERAL)
 
 
+def add(runs: list[Run], run: Run) -> None:
+    """Append a run, or lengthen the last one if this one goes on with it."""
+    if run.blocks <= 0:
+        return
+    if runs and runs[-1].source is run.source and run.sha256 == runs[-1].sha256:
+        last = runs[-1]
+        if run.source is not Source.FILE or last.first + last.blocks == run.first:
+            runs[-1] = Run(last.source, last.blocks + run.blocks, last.sha256, last.first)
+            return
+    runs.append(run)
+
+
 def contents(tree: Iterable[TreeEntry]) -> list[str]:
     """The contents that a map counts."""
     return sorted({entry.sha256 for entry in tree if entry.kind == "file" and entry.size})

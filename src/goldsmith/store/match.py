@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from goldsmith.effects.sparse import extents
 from goldsmith.model.disk import BLOCK
-from goldsmith.model.diskmap import Run, Source
+from goldsmith.model.diskmap import Run, Source, add
 
 WINDOW = 1 << 20
 ZERO = bytes(BLOCK)
@@ -93,18 +93,6 @@ def find_runs(
         if before == sum(run.blocks for run in runs if run.source is Source.LITERAL):
             break
     return runs
-
-
-def add(runs: list[Run], run: Run) -> None:
-    """Append a run, or lengthen the last one if this one goes on with it."""
-    if run.blocks <= 0:
-        return
-    if runs and runs[-1].source is run.source and run.sha256 == runs[-1].sha256:
-        last = runs[-1]
-        if run.source is not Source.FILE or last.first + last.blocks == run.first:
-            runs[-1] = Run(last.source, last.blocks + run.blocks, last.sha256, last.first)
-            return
-    runs.append(run)
 
 
 def scan(search: Search, runs: list[Run], position: int, end: int) -> int:

@@ -73,30 +73,6 @@ class Recorded:
     """What of the disk comes from no file."""
 
 
-def record(
-    layout: Layout,
-    facts: ImageFacts,
-    entries: Mapping[str, TreeEntry],
-    open_file: Opener,
-    raw: Path,
-    *,
-    owners: Mapping[str, str],
-    cuts: Sequence[int] = (),
-    runs: Sequence[Run] | None = None,
-    jobs: int = 2,
-) -> Recorded:
-    """Store an image and give it its name; once this returns it is there after a crash.
-
-    Args are those of ``store_image``.
-    """
-    with layout.used():
-        recorded = store_image(
-            layout, facts, entries, open_file, raw, owners=owners, cuts=cuts, runs=runs, jobs=jobs
-        )
-        layout.tag(facts.reference, recorded.index)
-    return recorded
-
-
 def store_image(
     layout: Layout,
     facts: ImageFacts,
@@ -231,16 +207,6 @@ def container_config(facts: ImageFacts, tree: StoredTree) -> bytes:
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in tree.layers]},
         }
     )
-
-
-def recorded_image(layout: Layout, reference: str) -> Recorded:
-    """Find the parts of a recorded image by its name.
-
-    Raises:
-        UsageError: there is no such image, or it is not one that goldsmith made.
-        IntegrityError: a manifest is missing or damaged.
-    """
-    return parts_of(layout, layout.resolve(reference), reference)
 
 
 def parts_of(layout: Layout, index: Descriptor, reference: str) -> Recorded:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.store.recording import recorded_image
 from tests.store.remote.images import BASE, CHANGED, Maker, files_of
 from tests.store.remote.twisted import Answer, twisted
 
@@ -24,7 +25,6 @@ from goldsmith.store.check import check
 from goldsmith.store.home import Home
 from goldsmith.store.images import find, layout_of
 from goldsmith.store.layout import Layout
-from goldsmith.store.record import recorded_image
 
 PROGRAM = Path(sys.executable).with_name("goldsmith")
 MOST = 250 << 20

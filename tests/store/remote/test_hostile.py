@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from tests.store.recording import recorded_image
 from tests.store.remote.conftest import QUICK, Move, mover
 from tests.store.remote.images import BASE, CHANGED, Maker, files_of
 from tests.store.remote.twisted import Answer, Handler, Twist, twisted
@@ -25,7 +26,6 @@ from goldsmith.store.evidence import evidence, keep_evidence
 from goldsmith.store.home import Home
 from goldsmith.store.images import find, layout_of
 from goldsmith.store.layout import Layout
-from goldsmith.store.record import recorded_image
 
 SOON = 20
 """Seconds within which everything is refused, on a busy machine."""

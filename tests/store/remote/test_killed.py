@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.store.doors import Failing, Killed
+from tests.store.recording import recorded_image
 from tests.store.remote.conftest import QUICK, Move, mover
 from tests.store.remote.images import BASE, KIB, Maker, files_of
 from tests.store.remote.twisted import Answer, twisted
@@ -28,7 +29,6 @@ from goldsmith.store.gc import collect
 from goldsmith.store.home import Home
 from goldsmith.store.images import find, layout_of
 from goldsmith.store.layout import Layout
-from goldsmith.store.record import recorded_image
 from goldsmith.store.remote.local import LocalImage
 from goldsmith.store.remote.pull import bring
 

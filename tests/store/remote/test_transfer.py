@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.store.recording import recorded_image
 from tests.store.remote.conftest import Move
 from tests.store.remote.images import BASE, CHANGED, KIB, MIB, Maker, files_of
 from tests.store.remote.registries import Registry
@@ -18,7 +19,6 @@ from goldsmith.store.check import check
 from goldsmith.store.home import Home
 from goldsmith.store.images import find, layout_of
 from goldsmith.store.layout import Layout
-from goldsmith.store.record import recorded_image
 
 
 def whole(layout: Layout) -> bool:

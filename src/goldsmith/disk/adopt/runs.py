@@ -6,13 +6,11 @@ from operator import itemgetter
 
 from goldsmith.disk.adopt.contents import Contents
 from goldsmith.disk.read.node import Body
+from goldsmith.disk.runs import add_rest
 from goldsmith.model.disk import BLOCK
-from goldsmith.model.diskmap import Run, Source
-from goldsmith.store.match import add
+from goldsmith.model.diskmap import Run, Source, add
 
-WINDOW = 1 << 20
 ZERO = bytes(BLOCK)
-ZEROS = bytes(WINDOW)
 Placed = tuple[int, int, int, str]
 """First block on the disk, how many, first block in the file, the file's SHA-256."""
 
@@ -33,10 +31,10 @@ def runs_of(disk: int, contents: Contents) -> list[Run]:
         if over >= blocks:
             continue  # two files share blocks, as only a damaged file system has it; one of them is enough
         start, blocks, first = start + max(0, over), blocks - max(0, over), first + max(0, over)  # noqa: PLW2901
-        _rest(disk, runs, position, start)
+        add_rest(disk, runs, position, start)
         add(runs, Run(Source.FILE, blocks, sha256, first))
         position = start + blocks
-    _rest(disk, runs, position, -(-os.fstat(disk).st_size // BLOCK))
+    add_rest(disk, runs, position, -(-os.fstat(disk).st_size // BLOCK))
     return runs
 
 
@@ -63,40 +61,3 @@ def _ends_in_zeros(disk: int, body: Body, shift: int) -> bool:
     length = -body.size % BLOCK
     data = os.pread(disk, length, body.size + shift)
     return data == ZERO[: len(data)]
-
-
-def _rest(disk: int, runs: list[Run], position: int, end: int) -> None:
-    """What no file covers: zeros, or literals."""
-    for low, high in _data(disk, position * BLOCK, end * BLOCK):
-        add(runs, Run(Source.ZERO, low // BLOCK - position))
-        position = low // BLOCK
-        for at in range(low, high, WINDOW):
-            data = os.pread(disk, min(WINDOW, high - at), at)
-            if data == ZEROS[: len(data)]:
-                add(runs, Run(Source.ZERO, -(-len(data) // BLOCK)))
-                position += -(-len(data) // BLOCK)
-                continue
-            for within in range(0, len(data), BLOCK):
-                block = data[within : within + BLOCK]
-                zero = block == ZERO[: len(block)]
-                add(runs, Run(Source.ZERO if zero else Source.LITERAL, 1))
-                position += 1
-    add(runs, Run(Source.ZERO, end - position))
-
-
-def _data(disk: int, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Ranges of the disk between two bytes that may hold something else than zeros; multiples of a block but at the end."""
-    size = min(end, os.fstat(disk).st_size)
-    position = start
-    while position < size:
-        try:
-            low = os.lseek(disk, position, os.SEEK_DATA)
-        except OSError:
-            return
-        if low >= size:
-            return
-        high = os.lseek(disk, low, os.SEEK_HOLE)
-        low = max(position, low // BLOCK * BLOCK)
-        high = min(size, -(-high // BLOCK) * BLOCK)
-        yield low, high
-        position = high

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from goldsmith.disk.ext4.directory import KINDS, split
 from goldsmith.disk.ext4.extents import LONGEST, Extent, tree_blocks
 from goldsmith.disk.ext4.xattrs import Attribute, attributes_of, fit
+from goldsmith.disk.need import FAST_LINK
 from goldsmith.errors import StepFailed
 from goldsmith.model.disk import BLOCK
 from goldsmith.model.tree import TreeEntry
@@ -18,8 +19,6 @@ from goldsmith.model.tree import TreeEntry
 ROOT_INODE = 2
 LOST_FOUND = "/lost+found"
 LOST_FOUND_INODE = 11
-FAST_LINK = 59
-"""Symbolic links up to this length live in their inode."""
 
 Runs = Sequence[tuple[int, int]]
 """First block and number of blocks, in their order."""

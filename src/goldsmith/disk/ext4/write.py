@@ -12,8 +12,9 @@ from goldsmith.disk.ext4.directory import KINDS, directory_blocks
 from goldsmith.disk.ext4.extents import extent_tree
 from goldsmith.disk.ext4.geometry import Geometry, read_geometry
 from goldsmith.disk.ext4.inode import Inode, device_body, pack, sectors
-from goldsmith.disk.ext4.plan import FAST_LINK, ROOT_INODE, Node, Placed, SolidRuns, place_tree
+from goldsmith.disk.ext4.plan import ROOT_INODE, Node, Placed, SolidRuns, place_tree
 from goldsmith.disk.ext4.xattrs import attribute_block, in_inode
+from goldsmith.disk.need import FAST_LINK
 from goldsmith.disk.source import Opener, Piece
 from goldsmith.effects.files import write_all
 from goldsmith.errors import IntegrityError

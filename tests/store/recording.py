@@ -1,0 +1,44 @@
+"""Images for tests of the store alone: recorded under one name, and found by it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from goldsmith.model.diskmap import Run
+from goldsmith.model.tree import TreeEntry
+from goldsmith.store.layout import Layout
+from goldsmith.store.pack import Opener
+from goldsmith.store.record import ImageFacts, Recorded, parts_of, store_image
+
+
+def record(
+    layout: Layout,
+    facts: ImageFacts,
+    entries: Mapping[str, TreeEntry],
+    open_file: Opener,
+    raw: Path,
+    *,
+    owners: Mapping[str, str],
+    cuts: Sequence[int] = (),
+    runs: Sequence[Run] | None = None,
+    jobs: int = 2,
+) -> Recorded:
+    """Store an image and give it its name; once this returns it is there after a crash.
+
+    Args are those of ``store_image``.
+    """
+    with layout.used():
+        recorded = store_image(
+            layout, facts, entries, open_file, raw, owners=owners, cuts=cuts, runs=runs, jobs=jobs
+        )
+        layout.tag(facts.reference, recorded.index)
+    return recorded
+
+
+def recorded_image(layout: Layout, reference: str) -> Recorded:
+    """Find the parts of a recorded image by its name.
+
+    Raises:
+        UsageError: there is no such image, or it is not one that goldsmith made.
+        IntegrityError: a manifest is missing or damaged.
+    """
+    return parts_of(layout, layout.resolve(reference), reference)
