@@ -72,7 +72,7 @@ def damaged(packages: Iterable[Unpacked], *, jobs: int) -> list[Unpacked]:
         for entry in unpacked.package.entries:
             if entry.kind == "file":
                 try:
-                    if sha256_file(unpacked.root / entry.path) != entry.sha256:
+                    if sha256_file(f"{unpacked.root}/{entry.path}") != entry.sha256:
                         return True
                 except OSError:
                     return True

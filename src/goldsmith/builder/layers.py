@@ -6,7 +6,6 @@ their digests.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -16,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from goldsmith.effects.files import locked
+from goldsmith.effects.files import locked, sha256_file
 from goldsmith.effects.machine_run import boot_id
 from goldsmith.effects.overlay import mark_prefix, overlaid
 from goldsmith.errors import GoldsmithError
@@ -264,7 +263,7 @@ def tell(where: str, path: Path, facts: os.stat_result) -> TreeEntry:
     elif stat.S_ISLNK(facts.st_mode):
         kind, target = "symlink", os.readlink(path)
     elif stat.S_ISREG(facts.st_mode):
-        size, sha256 = facts.st_size, _sha256(path)
+        size, sha256 = facts.st_size, sha256_file(path)
     elif stat.S_ISCHR(facts.st_mode) or stat.S_ISBLK(facts.st_mode):
         kind = "char" if stat.S_ISCHR(facts.st_mode) else "block"
         target = f"{os.major(facts.st_rdev)}:{os.minor(facts.st_rdev)}"
@@ -295,8 +294,3 @@ def xattrs(path: Path) -> tuple[tuple[str, str], ...]:
         if n.startswith(KEPT_XATTRS) and not n.startswith(marks)
     ]
     return tuple((name, os.getxattr(path, name, follow_symlinks=False).hex()) for name in sorted(names))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -71,10 +71,11 @@ def sha256_sparse(raw: Path) -> str:
     with raw.open("rb") as stream:
         descriptor = stream.fileno()
         position = 0
+        room = memoryview(bytearray(SEGMENT))
         for start, end in extents(descriptor, unit=BLOCK):
             add_zeros(state, start - position)
             for at in range(start, end, SEGMENT):
-                state.update(os.pread(descriptor, min(SEGMENT, end - at), at))
+                state.update(room[: os.preadv(descriptor, [room[: end - at]], at)])
             position = end
         add_zeros(state, os.fstat(descriptor).st_size - position)
     return state.hexdigest()
