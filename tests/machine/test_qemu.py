@@ -12,6 +12,7 @@ from goldsmith.model.machine import Accelerator, Credential, Forward, MachineSpe
 
 PLAIN = MachineSpec(disk=Path("/m/overlay.qcow2"), accelerator=Accelerator.TCG)
 
+EMULATED = "max,-erms,-smap,-la57,-svm,-cx16"
 PLAIN_COMMAND = """\
 qemu-system-x86_64
 -nodefaults
@@ -20,7 +21,7 @@ qemu-system-x86_64
 -name goldsmith
 -machine q35
 -accel tcg
--cpu max
+-cpu max,-erms,-smap,-la57,-svm,-cx16
 -smp 1
 -m 1024M
 -display none
@@ -71,9 +72,15 @@ def test_a_plain_bios_machine_is_this_command() -> None:
         ),
         pytest.param(
             replace(PLAIN, accelerator=Accelerator.KVM, cpus=4),
-            ["-accel tcg", "-cpu max", "-smp 1"],
+            ["-accel tcg", f"-cpu {EMULATED}", "-smp 1"],
             ["-accel kvm", "-cpu host", "-smp 4"],
             id="under KVM the guest has the host's CPU and as many as asked for",
+        ),
+        pytest.param(
+            replace(PLAIN, cx16=True),
+            [f"-cpu {EMULATED}"],
+            ["-cpu max,-erms,-smap,-la57,-svm"],
+            id="an emulated CPU has cmpxchg16b only where the image asks for it",
         ),
         pytest.param(replace(PLAIN, cpus=4), [], [], id="under TCG there is one CPU whatever was asked for"),
         pytest.param(replace(PLAIN, memory=2048), ["-m 1024M"], ["-m 2048M"], id="memory is in MiB"),

@@ -66,3 +66,15 @@ def test_a_guest_that_is_not_well_is_told_why(guest: GuestReport, message: str) 
         judge(guest, ["", "last line", ""])
     assert caught.value.message == message
     assert caught.value.hint
+
+
+def test_what_systemd_complained_of_on_the_console_stands_for_what_the_guest_did_not_name() -> None:
+    console = [
+        "[  OK  ] Reached a.",
+        "[ TIME ] Timed out waiting for b.",
+        "[DEPEND] Dependency failed for c.",
+        "login:",
+    ]
+    with pytest.raises(CheckFailed, match="Timed out waiting for b") as caught:
+        judge(GuestReport(state="maintenance", kernel="6"), console)
+    assert caught.value.message.splitlines()[1:] == [f"  | {line}" for line in console[1:3]]

@@ -7,6 +7,11 @@ from hypothesis import strategies as st
 from goldsmith.machine.watch import SIGNS, find_trouble, readable
 
 BAD = [
+    ("the image asks for a newer processor", "Fatal glibc error: CPU does not support x86-64-v2"),
+    (
+        "the image asks for a newer processor",
+        "/usr/lib/systemd/systemd: CPU ISA level is lower than required",
+    ),
     (
         "the kernel found no root file system",
         "[    2.1] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)",

@@ -20,25 +20,69 @@ say_lines() {
 
 say "kernel $(uname -r)"
 
+# Jobs that run and have no limit of their own: what they wait for may never come.
+endless() {
+  systemctl list-jobs --plain --no-legend --full --no-pager | while read -r _ unit kind progress _; do
+    [ "$kind $progress" = "start running" ] && [ "$(systemctl show -P TimeoutStartUSec "$unit")" = infinity ] && echo "$unit"
+  done
+}
+
+# A boot is hung when three times in a row it has hardly used the processor for 15 s, and a job without a limit runs.
+window=15
+began=0
+used=0
+idle=0
+is_hung() {
+  [ $((up - began)) -ge "$window" ] || return 1
+  read -r _ user nice system _ iowait irq softirq _ </proc/stat
+  now=$((user + nice + system + iowait + irq + softirq))
+  # /proc/stat counts hundredths of seconds: a tenth of the time is still rest.
+  if [ $((now - used)) -lt $(((up - began) * 10)) ]; then idle=$((idle + 1)); else idle=0; fi
+  used=$now
+  began=$up
+  [ "$idle" -ge 3 ] && [ -n "$(endless)" ]
+}
+
 # --wait returns when the job queue is empty, or at once while the manager cannot be asked yet: hence the loop.
 while :; do
   read -r up _ </proc/uptime
-  left=$((patience - ${up%%.*}))
+  up=${up%%.*}
+  left=$((patience - up))
   [ "$left" -gt 0 ] || break
+  is_hung && break
+  [ "$left" -le "$window" ] || left=$window
   state=$(timeout "$left" systemctl is-system-running --wait 2>/dev/null)
   case "$state" in
     running | degraded | maintenance | stopping) break ;;
   esac
   sleep 1
 done
+
+# Units that failed, and those that failed and are started again and again: these are "activating", and say nothing bad.
+units() {
+  systemctl list-units --state="$1" --plain --no-legend --full --no-pager
+}
+broken() {
+  units failed
+  units activating | while read -r unit rest; do
+    restarts=$(systemctl show -P NRestarts "$unit")
+    [ "${restarts:-0}" -eq 0 ] || echo "$unit $rest"
+  done
+}
+tries=10
+while [ "$state" = running ] && [ "$tries" -gt 0 ] && [ -n "$(units activating)" ]; do
+  tries=$((tries - 1))
+  sleep 1
+  state=$(systemctl is-system-running)
+done
 say "state ${state:-$(systemctl is-system-running)}"
 
-systemctl list-units --state=failed --plain --no-legend --full --no-pager | while read -r unit _; do
+broken | while read -r unit _; do
   say "failed $unit $(systemctl show --property=Result --value "$unit")"
   journalctl --boot --unit="$unit" --lines=12 --output=cat --quiet --no-pager | say_lines "log $unit"
 done
 # A mount that fails for want of its device is not itself "failed": only the manager's own complaints name it.
-journalctl --boot --priority=err --lines=12 --output=cat --quiet --no-pager _PID=1 | say_lines complaint
+journalctl --boot --priority=warning --lines=12 --output=cat --quiet --no-pager _PID=1 | say_lines complaint
 case "$state" in
   starting | initializing | '')
     systemctl list-jobs --plain --no-legend --full --no-pager | while read -r _ unit kind progress _; do

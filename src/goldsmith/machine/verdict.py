@@ -1,5 +1,6 @@
 """What is said of a machine that is not well: pure, from what it reported and wrote on its console."""
 
+import re
 from collections.abc import Sequence
 
 from goldsmith.errors import CheckFailed, StepFailed
@@ -19,6 +20,8 @@ STATES = {
     ),
 }
 """systemd's states with a meaning of their own: what is wrong, and the hint."""
+COMPLAINT = re.compile(r"^\[\s*(FAILED|TIME|DEPEND)\s*\]")
+"""What systemd puts before a line on the console that is not well."""
 
 
 def judge(guest: GuestReport, lines: Sequence[str]) -> GuestReport:
@@ -40,7 +43,8 @@ def judge(guest: GuestReport, lines: Sequence[str]) -> GuestReport:
             "mend the units above, or disable them in the image",
         ),
     )
-    raise CheckFailed(f"the machine is not well: {what}{_block(_facts(guest) or _last(lines))}", hint=hint)
+    shown = _facts(guest) or _complaints(lines) or _last(lines)
+    raise CheckFailed(f"the machine is not well: {what}{_block(shown)}", hint=hint)
 
 
 def in_trouble(trouble: Trouble) -> CheckFailed:
@@ -116,6 +120,11 @@ def _facts(guest: GuestReport) -> list[str]:
 def _hanging_first(jobs: Sequence[PendingJob]) -> list[PendingJob]:
     """The jobs that hang before those that wait for them."""
     return sorted(jobs, key=lambda job: job.progress != "running")
+
+
+def _complaints(lines: Sequence[str]) -> tuple[str, ...]:
+    """What systemd has complained of on the console."""
+    return tuple(line for line in lines if COMPLAINT.search(line))[-CONTEXT_LINES:]
 
 
 def _last(lines: Sequence[str]) -> tuple[str, ...]:

@@ -32,7 +32,14 @@ def _sign(name: str, pattern: str, hint: str, *, talks: bool = False, emulators:
     return Sign(name, re.compile(pattern), hint, talks, emulators)
 
 
+WANTS_CX16 = "the image asks for a newer processor"
 SIGNS = (
+    _sign(
+        WANTS_CX16,
+        r"CPU ISA level is lower than required|CPU does not support x86-64-v",
+        "an emulated CPU is too old for this distribution: use KVM, or QEMU 8.0 or newer",
+        emulators=True,
+    ),
     _sign(
         "the kernel found no root file system",
         r"VFS: Unable to mount root fs|Kernel panic - not syncing: VFS:|ALERT!\s+.* does not exist|"

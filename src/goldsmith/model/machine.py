@@ -80,6 +80,8 @@ class MachineSpec:
     """Whether it waits for ``cont`` before its first instruction."""
     agent: bool = False
     """Whether it has a port for the agent."""
+    cx16: bool = False
+    """Whether an emulated CPU has ``cmpxchg16b``, which QEMU before 8.0 does wrong; see ``machine.qemu``."""
     stays: bool = False
     """Whether its disk is to survive a crash of this host, and its console can be typed at."""
     name: str = "goldsmith"

@@ -1,6 +1,5 @@
 """Clones of an image that are started, watched and restarted; each with an agent inside."""
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -8,6 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from goldsmith.assay.prove.capacity import is_busy
 from goldsmith.effects.clock import monotonic, sleep
 from goldsmith.effects.process import run
 from goldsmith.effects.randomness import nonce
@@ -23,7 +23,7 @@ from goldsmith.machine.overlay import OVERLAY, disk_format
 from goldsmith.machine.planted import with_agent
 from goldsmith.machine.reading import Growing
 from goldsmith.machine.verdict import ended, in_trouble, judge, silent
-from goldsmith.machine.watch import Sign, Trouble
+from goldsmith.machine.watch import WANTS_CX16, Sign, Trouble
 from goldsmith.model.machine import Accelerator, Firmware, GuestReport, MachineSpec, UefiFiles
 
 PATIENCE_ENDED = re.compile(r"Timed out waiting for device")
@@ -33,6 +33,9 @@ PATIENCE = 0.8
 LAST_WORDS = 20.0
 LAST_WORDS_OF_THE_SLOW = 120.0
 """Seconds after a device that did not come in time; the machine may be well without it."""
+SILENT_SECONDS = 60.0
+"""Seconds that a machine may ask for a login while nothing inside has said a word: what reports starts long before."""
+PROMPT = re.compile(r"\blogin: ?$")
 LOOK_AGAIN = 1.0
 AGENT_SECONDS = 5.0
 END_SECONDS = 60.0
@@ -93,6 +96,8 @@ class Clone:
     """How often the present boot was tried."""
     has_been_up: bool = False
     """Whether it was well once."""
+    cx16: bool = False
+    """Whether its CPU has what some distributions ask for."""
     agent: Agent = field(default_factory=lambda: Agent("", 0))
     """That of the present start."""
     machine: Machine | None = None
@@ -103,6 +108,8 @@ class Clone:
     """When the present boot must have ended."""
     last_words: float = 0.0
     """When a guest in trouble must have said why; 0 while it is not."""
+    first_words: float = 0.0
+    """When a guest that asks for a login must have said something; 0 before."""
 
     screen: Growing = field(default_factory=Growing)
     """Its console."""
@@ -128,8 +135,9 @@ class Clone:
             seed=seed,
             credentials=credentials(self.agent),
             agent=True,
+            cx16=self.cx16,
         )
-        self.last_words = 0.0
+        self.last_words = self.first_words = 0.0
         self.screen, self.log = Growing((FAILED,)), Growing()
         self.deadline = monotonic() + self.setting.timeout
         self.machine = self.stack.enter_context(launched(spec, directory))
@@ -157,12 +165,17 @@ class Clone:
         over = code is not None or (self.last_words and monotonic() >= self.last_words)
         if trouble and (not trouble.sign.talks or over):
             if self._may_be_the_hosts(trouble) and self.tries < ATTEMPTS[self.setting.accelerator]:
+                self.cx16 = self.cx16 or trouble.sign.name == WANTS_CX16
                 return trouble
             raise in_trouble(replace(trouble, lines=(*trouble.lines, *self._failures(code))))
         if code is not None:
             raise ended(code, self.machine.qemu.tail, lines)
+        if not words and not self.first_words and PROMPT.search(self.screen.tail):
+            self.first_words = monotonic() + SILENT_SECONDS
         if monotonic() >= self.deadline:
             raise silent(words, lines, self.setting.timeout)
+        if not words and self.first_words and monotonic() >= self.first_words:
+            raise silent(words, lines, SILENT_SECONDS)
         return None
 
     def _may_be_the_hosts(self, trouble: Trouble) -> bool:
@@ -183,7 +196,7 @@ class Clone:
     def _failures(self, code: int | None) -> tuple[str, ...]:
         """What the agent knows of failed units, where it still answers."""
         with suppress(GoldsmithError):
-            if code is None:
+            if code is None and self.has_spoken:
                 with self.inside(AGENT_SECONDS) as guest:
                     return tuple(guest.run(FAILURES, timeout=LAST_WORDS).text.splitlines())
         return ()
@@ -219,6 +232,11 @@ class Clone:
         self.stop()
 
     @property
+    def has_spoken(self) -> bool:
+        """Whether its agent has started: before, nothing inside would answer."""
+        return self.machine is not None and bool(said(self.machine.report, self.agent.nonce))
+
+    @property
     def console(self) -> bytes:
         """What it has written on its console at its present start."""
         return self.machine.console if self.machine else b""
@@ -249,11 +267,6 @@ def make_layer(below: Path, layer: Path) -> None:
     create = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", disk_format(below), "-b", str(below.resolve())]
     run([*create, str(layer)])
     run(["qemu-img", "resize", "-q", "-f", "qcow2", str(layer), f"+{GROWN}"])
-
-
-def is_busy() -> bool:
-    """Whether this host's processors are wanted by more than there are: emulated guests then miss their deadlines."""
-    return os.getloadavg()[0] > len(os.sched_getaffinity(0))
 
 
 def new_agent(setting: Setting) -> Agent:
@@ -294,7 +307,7 @@ def keep_logs(clones: Sequence[Clone], target: Path) -> None:
         room.mkdir(parents=True, exist_ok=True)
         for log in clone.directory.glob("start-*/*.log"):
             shutil.copyfile(log, room / f"{log.parent.name}-{log.name}")
-        if clone.machine and clone.machine.qemu.code is None:
-            with suppress(GoldsmithError), clone.inside(5.0) as guest:
+        if clone.machine and clone.machine.qemu.code is None and clone.has_spoken:
+            with suppress(GoldsmithError), clone.inside(AGENT_SECONDS) as guest:
                 journal = guest.run("journalctl -b --no-pager --lines=5000", timeout=30.0)
                 (room / "journal.txt").write_bytes(journal.stdout)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goldsmith.assay.prove import judge
-from goldsmith.assay.prove.clones import Clone, Setting, bring_up, is_busy, keep_logs, make_clone
+from goldsmith.assay.prove.capacity import has_room
+from goldsmith.assay.prove.clones import Clone, Setting, bring_up, keep_logs, make_clone
 from goldsmith.assay.prove.inside import component_tests, user_tests
 from goldsmith.assay.prove.look import Facts, ask_facts
 from goldsmith.assay.prove.oracle import all_expectations, ask
@@ -23,10 +24,6 @@ from goldsmith.model.machine import Accelerator, GuestReport
 from goldsmith.model.proof import Assertion, Expected, Group, Proof
 from goldsmith.model.vm import Origin
 from goldsmith.store.home import Home
-
-SPARE_MEMORY = 512 << 20
-"""Bytes that stay free for the host when both clones run."""
-MEMORY = Path("/proc/meminfo")
 
 Note = Callable[[str], None]
 
@@ -62,7 +59,8 @@ def prove(home: Home, subject: Subject, expected: Expected, setting: Setting, *,
         clones = [make_clone(subject.disk, room, number, setting) for number in (1, 2)]
         for clone in clones:
             stack.callback(clone.stop)
-        together = can_run_two(setting)
+        emulated = setting.accelerator is Accelerator.TCG
+        together = has_room(len(clones), setting.memory, emulated=emulated)
         found: list[Assertion] = []
         first = 0.0
         try:
@@ -168,22 +166,3 @@ def again(bench: Bench, clone: Clone, first: Facts) -> Iterator[Assertion]:
 def hostname_of(subject: Subject) -> str:
     """The host name that the recipe declares; empty for none."""
     return subject.inputs.recipe.customizations.hostname if subject.inputs else ""
-
-
-def can_run_two(setting: Setting) -> bool:
-    """Whether this host has room for both clones at once.
-
-    Emulated CPUs need a processor each: a guest that gets too little of one gives up waiting for its own devices.
-    """
-    if setting.accelerator is Accelerator.TCG and is_busy():
-        return False
-    return free_memory() >= 2 * (setting.memory << 20) + SPARE_MEMORY
-
-
-def free_memory(told: Path = MEMORY) -> int:
-    """Bytes of memory that this host can give."""
-    for line in told.read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == "MemAvailable":
-            return int(value.split()[0]) << 10
-    return 0
