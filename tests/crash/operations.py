@@ -28,11 +28,11 @@ def files(version: int) -> dict[str, bytes]:
 
 @cache
 def disk(version: int, room: Path) -> Path:
-    """A disk that holds the files of a version."""
-    path = room / f"disk{version}"
+    """A disk that holds the files of a version; other processes may make or read it meanwhile."""
+    path, own = room / f"disk{version}", room / f"disk{version}-{os.getpid()}"
     parts = [data.ljust(-(-len(data) // BLOCK) * BLOCK, b"\0") for data in files(version).values()]
-    path.write_bytes(b"".join(parts) + noise(9, BLOCK))
-    return path
+    own.write_bytes(b"".join(parts) + noise(9, BLOCK))
+    return own.replace(path)
 
 
 def keep(layout: Layout, version: int, room: Path, release: int = 1) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.store.ground import first_tree, goldsmith, keep, second_tree
-from tests.store.trees import noise
+from tests.store.ground import LISTS, first_tree, goldsmith, keep, second_tree
+from tests.store.trees import noise, tree_of
 
 from goldsmith.builder.mend import mend
 from goldsmith.disk.stored import place, raw_disk
@@ -259,6 +259,30 @@ def test_a_layer_comes_back_from_what_is_left_of_it_and_from_other_images(ground
     shared = len(refs_of(ground, name)) == 4
     assert (name in done.done) != shared
     assert (name in hurt(ground.layout)) == shared
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["known", "forgotten"])
+def test_layers_that_hold_what_is_gone_come_back(tmp_path: Path, forgotten: bool) -> None:
+    """The second version keeps the first one's layer, with two files that it has no more; disks are kept."""
+    home = Home(tmp_path / "home")
+    files = {f"/usr/bin/{number}": noise(number, 20_000) for number in range(12)}
+    lists = {f"{LISTS}/base.list": "".join(f"{path}\n" for path in files).encode()}
+    less = {path: data for path, data in files.items() if path not in {"/usr/bin/3", "/usr/bin/4"}}
+    one = keep(home, tree_of({**files, **lists}))
+    two = keep(home, tree_of({**less, **lists, "/usr/bin/5": b"new"}), version="1.1.0")
+    indexes = [contents_of(home, image).index for image in (one, two)]
+    assert indexes[1].layers[-1].gone == ("/usr/bin/3", "/usr/bin/4")
+    layers = {layer.blob.digest for index in indexes for layer in index.layers}
+    assert len(layers) < sum(len(index.layers) for index in indexes)
+    for image in (one, two):
+        raw_disk(home, image)
+    layout = layout_of(home)
+    if forgotten:
+        shutil.rmtree(layout.known)
+    for digest in layers:
+        layout.blobs.path(digest).unlink()
+    assert mend(home, check(layout, read=True)).done == layers
+    assert hurt(layout) == {}
 
 
 def refs_of(ground: Ground, digest: str) -> tuple[str, ...]:

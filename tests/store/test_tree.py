@@ -17,7 +17,7 @@ from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model.tree import TreeEntry, tree_digest
 from goldsmith.store import pack, tar
 from goldsmith.store.layout import Layout
-from goldsmith.store.partition import BUDGET, dpkg_owners, partition
+from goldsmith.store.partition import dpkg_owners, homes, partition
 from goldsmith.store.tree import StoredTree, decode, open_path, pieces, read_index, store_tree
 
 MIB = 1 << 20
@@ -269,25 +269,44 @@ def test_a_damaged_index_is_refused_as_such(data: st.DataObject) -> None:
 
 
 def test_layers_stay_within_the_budget_and_keep_their_packages() -> None:
-    files = {f"/p{number}/{part}": bytes(number * 100) for number in range(200) for part in "ab"}
+    files = {f"/usr/p{number}/{part}": bytes(number * 100) for number in range(200) for part in "ab"}
     entries, _ = tree_of(files)
-    owners = {path: path.split("/")[1] for path in files}
-    layers = partition(entries, owners, epoch=EPOCH)
-    assert len(layers) <= BUDGET
+    owners = {path: path.split("/")[2] for path in files}
+    layers = partition(entries, homes(entries, owners, epoch=EPOCH))
+    assert len(layers) <= 20
     assert list(layers)[-1] == "directories"
     assert sorted(path for paths in layers.values() for path in paths) == sorted(entries)
     where = {path: name for name, paths in layers.items() for path in paths}
-    assert all(where[f"/p{number}/a"] == where[f"/p{number}/b"] for number in range(200))
-    fewer = {path: entry for path, entry in entries.items() if not path.startswith("/p7/")}
-    assert {
-        path: name for name, paths in partition(fewer, owners, epoch=EPOCH).items() for path in paths
-    } == {path: name for path, name in where.items() if path in fewer}
+    assert all(where[f"/usr/p{number}/a"] == where[f"/usr/p{number}/b"] for number in range(200))
+    fewer = {path: entry for path, entry in entries.items() if not path.startswith("/usr/p7/")}
+    left = partition(fewer, homes(fewer, owners, epoch=EPOCH))
+    assert {path: name for name, paths in left.items() for path in paths} == {
+        path: name for path, name in where.items() if path in fewer
+    }
 
 
 def test_names_of_one_file_stay_together() -> None:
-    tree = linked(tree_of({"/a": b"x", "/z/b": b"y"}), "/a", "/z/c", "g")
-    layers = partition(tree[0], {"/a": "one", "/z/c": "two", "/z/b": "two"})
-    assert [paths for paths in layers.values() if "/a" in paths] == [("/a", "/z/c")]
+    entries, _ = linked(tree_of({"/usr/a": b"x", "/usr/z/b": b"y"}), "/usr/a", "/usr/z/c", "g")
+    layers = partition(entries, homes(entries, {"/usr/a": "one", "/usr/z/c": "two", "/usr/z/b": "two"}))
+    assert [paths for paths in layers.values() if "/usr/a" in paths] == [("/usr/a", "/usr/z/c")]
+
+
+@pytest.mark.parametrize(
+    ("path", "mtime", "home"),
+    [
+        ("/usr/bin/app", EPOCH - 1, "app"),
+        ("/usr/bin/app", EPOCH, "<built>"),
+        ("/etc/app.conf", EPOCH - 1, ""),
+        ("/usr/local/bin/own", EPOCH - 1, ""),
+        ("/usr/lib/__pycache__/app.cpython-313.pyc", EPOCH, "<bytecode>"),
+        ("/srv/__pycache__/own.cpython-313.pyc", EPOCH, "<built>"),
+    ],
+)
+def test_only_what_everybody_has_is_a_packages(path: str, mtime: int, home: str) -> None:
+    owners = dict.fromkeys(["/usr/bin/app", "/etc/app.conf", "/usr/lib/app.py"], "app")
+    entries, _ = tree_of({path: b"x"})
+    entries[path] = replace(entries[path], mtime=mtime)
+    assert homes(entries, owners, epoch=EPOCH) == {path: home}
 
 
 def test_owners_are_dpkgs_also_through_merged_directories() -> None:

@@ -22,11 +22,14 @@ from goldsmith.store.check import HARMLESS, Hurt, Problem
 from goldsmith.store.diskmap import areas, read_map, store_literals, store_map
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, all_images, layout_of
-from goldsmith.store.layers import StoredLayer
+from goldsmith.store.kept import only, whiteout
+from goldsmith.store.layers import Content, StoredLayer, content_of, recall, recollect, store_layer
 from goldsmith.store.layout import DAMAGED, Layout
-from goldsmith.store.partition import dpkg_owners
+from goldsmith.store.listing import read_layer
+from goldsmith.store.pack import Opener
+from goldsmith.store.partition import dpkg_owners, homes
 from goldsmith.store.record import ImageFacts, Recorded, container_config, parts_of
-from goldsmith.store.tree import StoredTree, TreeIndex, read_index, store_tree
+from goldsmith.store.tree import StoredTree, TreeIndex, read_index
 
 JOBS = 2
 
@@ -112,7 +115,7 @@ def mend_image(home: Home, image: StoredImage, finder: Finder) -> None:
         index = read_index(layout, parts.tree_index.digest)
         ground = Ground(layout, image, parts, index, finder, kept_disk(home, image))
         for mender in (mend_container, mend_tree, mend_literals, mend_map):
-            with suppress(GoldsmithError, OSError):
+            with suppress(GoldsmithError, OSError, ValueError):
                 mender(ground)
 
 
@@ -124,18 +127,36 @@ def mend_container(ground: Ground) -> None:
 
 
 def mend_tree(ground: Ground) -> None:
-    """Layers that are gone."""
-    blobs = ground.layout.blobs
-    if not all(blobs.has(layer.blob.digest, layer.blob.size) for layer in ground.index.layers):
-        packed_again(ground)
+    """Layers that are gone: from what is known of them, else from what the tree has of them, if that was all."""
+    for number, layer in enumerate(ground.index.layers):
+        if not ground.layout.blobs.has(layer.blob.digest, layer.blob.size):
+            lost = recollect(ground.layout, layer.blob.digest.removeprefix("sha256:"))
+            content = lost.content if lost else content_in_tree(ground, number)
+            with suppress(GoldsmithError, OSError):
+                store_layer(ground.layout, content, opened(ground, content), jobs=JOBS)
 
 
-def packed_again(ground: Ground) -> StoredTree:
-    """The tree, stored as a build stores it; known layers are not read."""
-    entries = ground.index.entries
-    owners = dpkg_owners(entries, ground.open)
-    epoch = facts_of(ground.image).epoch
-    return store_tree(ground.layout, entries, ground.open, owners=owners, epoch=epoch, jobs=JOBS)
+def content_in_tree(ground: Ground, number: int) -> Content:
+    """What a layer held when it was packed for this very tree."""
+    index, epoch = ground.index, facts_of(ground.image).epoch
+    places = {**index.places, **index.spots}
+    entries = [index.entries[path] for path, (where, _) in places.items() if where == number]
+    hiding = [whiteout(path) for path in index.layers[number].gone]
+    last = number == len(index.layers) - 1
+    owners = {} if last else homes(index.entries, dpkg_owners(index.entries, ground.open), epoch=epoch)
+    return content_of([*entries, *hiding], index.entries, owners)
+
+
+def opened(ground: Ground, content: Content) -> Opener:
+    """The bytes of a layer's paths, which need not be in the tree any more."""
+    return lambda path: ground.finder.open(content.entries[path].sha256)
+
+
+def heads_of(ground: Ground, number: int) -> StoredLayer:
+    """What is known of a layer that is there, as far as the tree has it."""
+    blob = ground.index.layers[number].blob
+    layer = recall(ground.layout, blob.digest.removeprefix("sha256:")) or read_layer(ground.layout, blob)
+    return only(layer, {path for path, (where, _) in ground.index.places.items() if where == number})
 
 
 def mend_literals(ground: Ground) -> None:
@@ -161,7 +182,7 @@ def mend_map(ground: Ground) -> None:
         ground.layout,
         ground.disk,
         ground.index.entries,
-        packed_again(ground).layers,
+        [heads_of(ground, number) for number in range(len(ground.index.layers) - 1)],
         ground.open,
         disk_digest=facts.disk_digest,
         tree_digest=facts.tree_digest,

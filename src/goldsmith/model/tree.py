@@ -2,8 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+COLUMNS = 11
+"""Of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,22 @@ def rows(tree: Iterable[TreeEntry]) -> list[list[object]]:
         ]
         for entry in ordered
     ]
+
+
+def of_row(row: Sequence[object]) -> TreeEntry:
+    """An entry from its row; what stands behind the row is left out.
+
+    Raises:
+        ValueError, TypeError: it is none.
+    """
+    *plain, xattrs, link = row[:COLUMNS]
+    pairs = tuple((str(name), str(value)) for name, value in xattrs)  # type: ignore[attr-defined] # a list of pairs, or it raises
+    return TreeEntry(*plain, pairs, link)  # type: ignore[arg-type, call-arg] # as ``rows`` writes them
+
+
+def normal(tree: Iterable[TreeEntry]) -> dict[str, TreeEntry]:
+    """The same entries by path, sorted; link groups are named by their first path, and groups of one dissolve."""
+    return {entry.path: entry for entry in map(of_row, rows(tree))}
 
 
 def tree_digest(tree: Iterable[TreeEntry]) -> str:

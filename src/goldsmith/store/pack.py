@@ -31,6 +31,9 @@ CUT = 2 << 20
 LEVEL = 3
 ZERO = bytes(BLOCK)
 Opener = Callable[[str], BinaryIO]
+"""Opens a path's bytes."""
+Press = Callable[[Sequence["Item"], bytes], bytes]
+"""Compresses a frame: what it holds, and its bytes; it may have them ready, as ``compress`` would give them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,7 @@ def frames(
     open_file: Opener,
     *,
     jobs: int,
+    press: Press | None = None,
 ) -> Iterator[Frame]:
     """The frames of a layer in their order, the archive's end last.
 
@@ -137,7 +141,9 @@ def frames(
         IntegrityError: a file is not what its entry says.
     """
     whole: dict[str, hashlib._Hash] = {}
-    for frame in in_order(lambda items: pack(items, open_file), archive(entries, parents, owners), jobs=jobs):
+    for frame in in_order(
+        lambda items: pack(items, open_file, press), archive(entries, parents, owners), jobs=jobs
+    ):
         item = frame.items[0]
         if item.entry.size >= LARGE and item.length:
             state = whole.setdefault(item.entry.path, hashlib.sha256())
@@ -149,7 +155,7 @@ def frames(
     yield Frame((), tar.END, compress(tar.END), (), ())
 
 
-def pack(items: tuple[Item, ...], open_file: Opener) -> Frame:
+def pack(items: tuple[Item, ...], open_file: Opener, press: Press | None = None) -> Frame:
     """Read and compress the items of one frame; files that are whole in it are compared with their digests."""
     raw = bytearray()
     offsets, heads = [], []
@@ -161,7 +167,18 @@ def pack(items: tuple[Item, ...], open_file: Opener) -> Frame:
         raw += data
         if item.start + item.length == item.entry.size:
             raw += bytes(-len(raw) % tar.RECORD)
-    return Frame(items, bytes(raw), compress(raw), tuple(offsets), tuple(heads))
+    whole = bytes(raw)
+    packed = press(items, whole) if press else compress(whole)
+    return Frame(items, whole, packed, tuple(offsets), tuple(heads))
+
+
+def frame_key(items: Sequence[Item]) -> bytes:
+    """What decides a frame's bytes, as a digest; known before a file is read."""
+    state = hashlib.sha256()
+    for item in items:
+        state.update(item.header)
+        state.update(f"{item.entry.sha256} {item.start} {item.length}\n".encode())
+    return state.digest()
 
 
 def read(item: Item, open_file: Opener) -> bytes:

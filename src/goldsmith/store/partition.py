@@ -1,14 +1,15 @@
 """Which file goes into which layer: by owning package, so that what does not change keeps its layer between versions.
 
 - The layer ``directories`` holds every directory with all that is known about it; it comes last, so its times count.
-- A package with 3 % or more of all bytes has a layer of its own; the others share ``LEFT`` layers, by their names'
-  digests, so a package stays where it is when others come and go.
-- What no package owns is in ``unowned``. What the build has touched (its time is the build's own) changes most:
-  Python's byte code is in ``bytecode``, files of 1 MiB and more (an initramfs) in ``large``, the rest in ``built``.
+- A package with 3 % or more of all bytes has a layer of its own; the others share a layer for each 3 % that they have
+  together, eight at most, by their names' digests, so a package stays where it is when others come and go.
+- What no package owns, and all that is no program (settings, data), is in ``unowned``. What the build has touched (its
+  time is the build's own) changes most: the byte code of packages' Python is in ``bytecode``, files of 1 MiB and more (an
+  initramfs) in ``large``, the rest in ``built``. So the layers of packages hold what everybody has who has the package.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import BinaryIO
 
 from goldsmith.model.tree import TreeEntry
@@ -17,10 +18,14 @@ BUDGET = 20
 """Layers of a tree, at most."""
 FIXED = ("unowned", "bytecode", "large", "built", "directories")
 """Layers that are no package's; the last one is last."""
+NAMES = {"": "unowned", "<bytecode>": "bytecode", "<large>": "large", "<built>": "built"}
+"""The layers of what is no package's."""
 SHARED = 8
-"""Layers for packages that are small."""
+"""Layers for packages that are small, at most."""
 LARGE = 0.03
 """The share of all bytes from which a package has a layer of its own."""
+PROGRAMS = ("/usr/", "/boot/", "/bin/", "/sbin/", "/lib")
+"""Where packages have what nobody is to change."""
 LISTS = "/var/lib/dpkg/info/"
 BIG = 1 << 20
 """Bytes from which a file that the build made is not kept among the small ones."""
@@ -29,23 +34,24 @@ UNSTORED = frozenset({"socket"})
 
 
 def partition(
-    entries: Mapping[str, TreeEntry], owners: Mapping[str, str], *, epoch: int | None = None
+    entries: Mapping[str, TreeEntry], home: Mapping[str, str], kept: Container[str] = ()
 ) -> dict[str, tuple[str, ...]]:
     """The layers of a tree: name → sorted paths of all that is no directory; directories alone in the last one.
 
     Args:
         entries: the tree, by path.
-        owners: the package that a path belongs to, where one does.
-        epoch: the time that the build gives to what it touches.
+        home: who each path belongs to, as ``homes`` has it.
+        kept: paths that need no layer, for they have one; they count for what is large only.
     """
-    home = homes(entries, owners, epoch=epoch)
     sizes: dict[str, int] = {}
     for path, name in home.items():
-        sizes[name] = sizes.get(name, 0) + entries[path].size
-    names = _layer_names(sizes)
+        if path not in kept:
+            sizes[name] = sizes.get(name, 0) + entries[path].size
+    names = _layer_names(sizes, sum(entries[path].size for path in home))
     layers: dict[str, list[str]] = {}
     for path in sorted(home):
-        layers.setdefault(names[home[path]], []).append(path)
+        if path not in kept:
+            layers.setdefault(names[home[path]], []).append(path)
     ordered = sorted(layers, key=lambda name: (FIXED.index(name) if name in FIXED else -1, name))
     directories = tuple(sorted(path for path, entry in entries.items() if entry.kind == "dir"))
     return {**{name: tuple(layers[name]) for name in ordered}, "directories": directories}
@@ -56,7 +62,10 @@ def homes(
 ) -> dict[str, str]:
     """Who each path belongs to that is no directory and is stored, as ``owner`` has it; all names of a file to the same.
 
-    Args are those of ``partition``.
+    Args:
+        entries: the tree, by path.
+        owners: the package that a path belongs to, where one does.
+        epoch: the time that the build gives to what it touches.
     """
     first_of_group: dict[str, str] = {}
     for path in sorted(entries):
@@ -71,27 +80,33 @@ def homes(
 
 
 def owner(entry: TreeEntry, owners: Mapping[str, str], *, epoch: int | None) -> str:
-    """Who a file belongs to: one of three kinds of the build's own, a package, or nobody."""
+    """Who a file belongs to: one of three kinds of the build's own, a package whose program it is, or nobody."""
     if epoch is None or entry.mtime < epoch:
-        return owners.get(entry.path, "")
-    if "/__pycache__/" in entry.path:
+        return owners.get(entry.path, "") if entry.path.startswith(PROGRAMS) else ""
+    above, pycache, name = entry.path.rpartition("/__pycache__/")
+    if pycache and f"{above}/{name.partition('.')[0]}.py" in owners:
         return "<bytecode>"
     return "<large>" if entry.size >= BIG else "<built>"
 
 
-def _layer_names(sizes: Mapping[str, int]) -> dict[str, str]:
-    """The layer of each owner, by how many bytes it has."""
-    total = sum(sizes.values())
-    names = {"": "unowned", "<bytecode>": "bytecode", "<large>": "large", "<built>": "built"}
+def is_program(name: str) -> bool:
+    """Whether ``owner`` means a package's programs, or what is made of them: what everybody has who has the package."""
+    return name not in {"", "<large>", "<built>"}
+
+
+def _layer_names(sizes: Mapping[str, int], total: int) -> dict[str, str]:
+    """The layer of each owner, by how many bytes it has of all."""
+    names = dict(NAMES)
     own = [name for name in sizes if name not in names and sizes[name] >= LARGE * total]
     room = BUDGET - SHARED - len(FIXED)
     largest = set(sorted(own, key=lambda name: (-sizes[name], name))[:room])
-    for name in sizes:
-        if name in largest:
-            names[name] = f"package {name}"
-        elif name not in names:
-            names[name] = f"packages {hashlib.sha256(name.encode()).digest()[0] % SHARED + 1}"
-    return names
+    small = [name for name in sizes if name not in largest and name not in names]
+    shared = int(sum(sizes[name] for name in small) / (LARGE * total)) if total else 0
+    shared = min(max(shared, 1), SHARED)
+    names |= {name: f"package {name}" for name in largest}
+    return names | {
+        name: f"packages {hashlib.sha256(name.encode()).digest()[0] % shared + 1}" for name in small
+    }
 
 
 def dpkg_owners(entries: Mapping[str, TreeEntry], open_file: Callable[[str], BinaryIO]) -> dict[str, str]:

@@ -5,11 +5,12 @@ without a platform, with the tree index, the disk map and the literals as its la
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from goldsmith.errors import IntegrityError, UsageError
+from goldsmith.errors import GoldsmithError, IntegrityError, UsageError
 from goldsmith.model import oci
 from goldsmith.model.canonical import canonical, digest
 from goldsmith.model.diskmap import Run
@@ -103,7 +104,8 @@ def store_image(
         UsageError: the name cannot be one, or a path is of a kind that cannot be stored.
         NoSpace: the store's file system is full.
     """
-    tree = store_tree(layout, entries, open_file, owners=owners, epoch=facts.epoch, jobs=jobs)
+    before = layers_before(layout, [facts.name, facts.notes.get(notes.BASE_NAME, "")], facts.tree_digest)
+    tree = store_tree(layout, entries, open_file, owners=owners, epoch=facts.epoch, before=before, jobs=jobs)
     disk_map = store_map(
         layout,
         raw,
@@ -116,6 +118,27 @@ def store_image(
         runs=runs,
     )
     return store_manifests(layout, facts, tree, disk_map)
+
+
+def layers_before(layout: Layout, names: Sequence[str], tree_digest: str) -> tuple[Descriptor, ...]:
+    """The layers of the image that a new one is likely to share most with; none if there is no such image.
+
+    Args:
+        layout: the store.
+        names: names or references of images, the likeliest first. Of a name the image counts that was recorded last, or
+            the one that has the very same tree.
+        tree_digest: the new tree's identity.
+    """
+    for name in filter(None, names):
+        refs = layout.refs(name.partition(":")[0])
+        images = [refs[name]] if name in refs else [item for item in refs.values() if item.note(notes.TREE)]
+        same = [item for item in images if item.note(notes.TREE) == tree_digest]
+        if images:
+            with suppress(GoldsmithError):
+                container = parts_of(layout, (same or images)[-1], name).container
+                return layout.children(container.digest)[1:]
+            return ()
+    return ()
 
 
 def store_manifests(layout: Layout, facts: ImageFacts, tree: StoredTree, disk_map: StoredMap) -> Recorded:

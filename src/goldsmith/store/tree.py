@@ -1,7 +1,7 @@
 """A tree in the store: its layers, and the index that says of every path what it is and where its bytes lie.
 
 The index is JSON, a line each, compressed by zstd: first ``{"goldsmith": "tree 1", "layers": [...]}``, each layer with
-``digest``, ``size``, ``diff_id`` and ``frames`` (``layers.Packed``); then a row for each path, sorted, as
+``digest``, ``size``, ``diff_id``, ``frames`` (``layers.Packed``) and ``gone``, the paths of lower layers that it hides; then a row for each path, sorted, as
 ``model.tree.rows`` has it, with layer, frame and offset in the frame behind it: where a file's bytes begin, and of all
 else that is archived where its header ends. The other names of a hard link share the bytes of the first.
 """
@@ -19,11 +19,12 @@ from goldsmith.effects.parallel import in_order
 from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model.oci import LAYER, TREE_INDEX, Descriptor, descriptor
 from goldsmith.model.packed import unpacked
-from goldsmith.model.tree import TreeEntry, rows
+from goldsmith.model.tree import COLUMNS, TreeEntry, normal, of_row, rows
 from goldsmith.store.blobs import Blobs, wrong
-from goldsmith.store.layers import Packed, Place, StoredLayer, store_layer
+from goldsmith.store.kept import hidden, keep_layers, whiteout
+from goldsmith.store.layers import Packed, Place, StoredLayer, content_of, store_layer
 from goldsmith.store.layout import Layout
-from goldsmith.store.pack import Opener
+from goldsmith.store.pack import Opener, Press
 from goldsmith.store.partition import homes, partition
 
 INDEX_LIMIT = 1 << 30
@@ -60,6 +61,8 @@ class IndexedLayer:
     """Digest of the archive uncompressed."""
     frames: tuple[Packed, ...]
     """In their order."""
+    gone: tuple[str, ...] = ()
+    """Paths of lower layers that it hides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,9 @@ def store_tree(
     *,
     owners: Mapping[str, str],
     epoch: int | None = None,
+    before: Sequence[Descriptor] = (),
     jobs: int = 2,
+    press: Press | None = None,
 ) -> StoredTree:
     """Store a tree's layers and index; layers that are known are neither read nor written.
 
@@ -105,18 +110,24 @@ def store_tree(
         open_file: a path's bytes; called from several threads.
         owners: the package of each path that has one.
         epoch: the time that the build gave to what it touched.
+        before: the layers of an image in the store that is likely to share files with it; as many as can be are kept.
         jobs: how many threads compress.
+        press: compresses a frame, where another than ``pack.compress`` does.
 
     Raises:
         IntegrityError: a file is not what its entry says.
         UsageError: a path is of a kind that cannot be stored.
         NoSpace: the store's file system is full.
     """
+    entries = normal(entries.values())
     home = homes(entries, owners, epoch=epoch)
-    layers = tuple(
-        store_layer(layout, [entries[path] for path in paths], entries, home, open_file, jobs=jobs)
-        for paths in partition(entries, owners, epoch=epoch).values()
-    )
+    kept = keep_layers(layout, before, entries, home, open_file, jobs=jobs)
+    *groups, directories = partition(entries, home, kept.paths).values()
+    contents = [content_of([entries[path] for path in paths], entries, home) for paths in groups]
+    last = [entries[path] for path in directories] + [whiteout(path) for path in kept.gone(entries)]
+    contents.append(content_of(last, entries, {}))
+    new = [store_layer(layout, content, open_file, jobs=jobs, press=press) for content in contents]
+    layers = (*kept.layers, *new)
     index = layout.blobs.put(encode(entries.values(), layers), TREE_INDEX)
     first: dict[str, str] = {}
     size = sum(
@@ -130,8 +141,14 @@ def store_tree(
 def encode(entries: Collection[TreeEntry], layers: Sequence[StoredLayer]) -> bytes:
     """The bytes of an index."""
     listed = [
-        {"digest": x.blob.digest, "size": x.blob.size, "diff_id": x.diff_id, "frames": x.frames}
-        for x in layers
+        {
+            "digest": layer.blob.digest,
+            "size": layer.blob.size,
+            "diff_id": layer.diff_id,
+            "frames": layer.frames,
+            **({"gone": gone} if (gone := hidden(layer.content.entries)) else {}),
+        }
+        for layer in layers
     ]
     places = {
         path: (number, place)
@@ -165,17 +182,16 @@ def decode(data: bytes) -> TreeIndex:
         places: dict[str, tuple[int, Place]] = {}
         spots: dict[str, tuple[int, Place]] = {}
         for line in lines:
-            *plain, xattrs, link = (row := json.loads(line))[:11]
-            entry = TreeEntry(*plain, tuple((name, value) for name, value in xattrs), link)  # type: ignore[call-arg] # eleven columns
+            entry = of_row(row := json.loads(line))
             entries[entry.path] = entry
-            if len(row) > len(plain) + 2:
-                number, frame, offset = row[11:]
-                has_bytes = entry.kind == "file" and entry.size and link in {"", entry.path}
+            if len(row) > COLUMNS:
+                number, frame, offset = row[COLUMNS:]
+                has_bytes = entry.kind == "file" and entry.size and entry.link in {"", entry.path}
                 (places if has_bytes else spots)[entry.path] = (number, Place(frame, offset))
                 if not 0 <= frame < len(layers[number].frames) or offset < 0 or number < 0:
                     raise ValueError(f"{entry.path!r} lies in a frame that is not there")
-            if link and link in places:
-                places[entry.path] = places[link]
+            if entry.link and entry.link in places:
+                places[entry.path] = places[entry.link]
     except (KeyError, TypeError, IndexError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     return TreeIndex(layers, entries, places, spots)
@@ -197,7 +213,10 @@ def indexed_layer(item: Mapping[str, object]) -> IndexedLayer:
             raise ValueError(f"a frame has {raw} bytes uncompressed and {size} compressed")
     if sum(frame.size for frame in frames) != found.size:
         raise ValueError(f"the frames of {found.digest} have other sizes than it has")
-    return IndexedLayer(found, str(item["diff_id"]), frames)
+    gone = item.get("gone", [])
+    if not isinstance(gone, list) or not set(map(type, gone)) <= {str}:
+        raise ValueError("what a layer hides is no list of paths")
+    return IndexedLayer(found, str(item["diff_id"]), frames, tuple(gone))
 
 
 def read_index(layout: Layout, digest: str) -> TreeIndex:
