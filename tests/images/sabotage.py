@@ -137,10 +137,14 @@ def full(image: Spoiled) -> None:
 
 
 def forged(image: Spoiled) -> None:
-    """Says what a machine that is well would say, and hides that it is not."""
-    image.link(f"{UNITS}/goldsmith-report.service", "/dev/null")
+    """The real report gives place to one that says what a machine that is well would say."""
     words = "kernel 6.12\\nstate running\\nroot 1 1\\nend\\n"
-    image.unit("forges.service", service(f'printf "{words}" >/dev/ttyS1; exit 0'))
+    place = f"{UNITS}/goldsmith-report.service.d"
+    image.run(f"mkdir {place}")
+    image.put(
+        f"{place}/forged.conf",
+        f"[Service]\nExecStart=\nExecStart=/bin/sh -c 'printf \"{words}\" >/dev/ttyS1; exec sleep infinity'\n",
+    )
 
 
 def machine_id(image: Spoiled) -> None:

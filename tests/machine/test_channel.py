@@ -5,13 +5,15 @@ import socket
 import subprocess
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from goldsmith.assay.prove.files import GuestFiles
 from goldsmith.assay.prove.inside import component_tests, shell_test
 from goldsmith.builder.inputs import read_inputs
+from goldsmith.effects.root import Root
 from goldsmith.effects.sockets import Lines
 from goldsmith.errors import StepFailed, Unavailable
 from goldsmith.machine.channel import TIMED_OUT, Guest, script
@@ -142,6 +144,13 @@ phases:
         ("ExecuteBash", '{commands: ["test -d /proc"]}', Standing.PASSED),
         ("ExecuteBash", '{commands: ["echo no >&2", "exit 1"]}', Standing.FAILED),
         ("ExecuteBinary", "{path: /bin/true, arguments: [x]}", Standing.PASSED),
+        ("ReadFile", "[{path: /etc/hostname}]", Standing.PASSED),
+        ("ReadFile", "[{path: /etc/nowhere}]", Standing.FAILED),
+        ("ListFiles", "[{path: /etc, recursive: true, fileNamePattern: '*.conf'}]", Standing.PASSED),
+        ("ListFiles", "[{path: /etc/hostname}]", Standing.FAILED),
+        ("Assert", "{and: [{fileExists: /etc/hostname}, {not: {fileExists: /etc}}]}", Standing.PASSED),
+        ("Assert", "{folderExists: /nowhere}", Standing.FAILED),
+        ("Assert", "{binaryExists: sh}", Standing.PASSED),
         ("CreateFile", "[{path: /tmp/x, content: x}]", Standing.SKIPPED),
     ],
 )
@@ -163,3 +172,51 @@ def test_a_shell_test_runs_inside(guest: Guest, tmp_path: Path, text: str, stand
     (tmp_path / "t.sh").write_text(text)
     found = shell_test(guest, tmp_path / "t.sh")
     assert (found.standing, found.lines) == (standing, ("no",) if "no" in text else ())
+
+
+def seen(root: Root, path: str) -> list[object]:
+    """All that can be looked at at a path, as plain values."""
+
+    def facts(found: os.stat_result) -> tuple[int, ...]:
+        return found.st_mode, found.st_uid, found.st_gid, found.st_size
+
+    looks: tuple[Callable[[], object], ...] = (
+        lambda: facts(root.stat(path)),
+        lambda: facts(root.lstat(path)),
+        lambda: root.readlink(path),
+        lambda: root.listdir(path),
+        lambda: sorted(root.scan(path)),
+        lambda: [(name, facts(found)) for name, found in root.walk(path)],
+        lambda: root.read(path),
+        lambda: (root.exists(path), root.lexists(path), root.is_dir(path), root.is_file(path)),
+    )
+    told: list[object] = []
+    for look in looks:
+        try:
+            told.append(look())
+        except OSError as error:
+            told.append(error.errno)
+    return told
+
+
+def test_a_guests_files_look_as_they_are(guest: Guest, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "a b").mkdir(parents=True)
+    (tree / "a b/it's").write_bytes(os.urandom(5000))
+    (tree / "a b/it's").chmod(0o4751)
+    (tree / "a b.d").mkdir()
+    (tree / "link").symlink_to("a b")
+    (tree / "dangling").symlink_to("nowhere")
+    os.mkfifo(tree / "pipe")
+    (tmp_path / "nothing").mkdir()
+    names = ("", "/a b", "/a b/it's", "/link", "/dangling", "/none", "/a b/it's/below")
+    with GuestFiles(guest, tmp_path / "nothing") as inside, Root(Path("/")) as here:
+        for name in names:
+            assert seen(inside, f"{tree}{name}") == seen(here, f"{tree}{name}"), name
+        assert not inside.is_file(f"{tree}/new")
+        (tree / "new").touch()
+        inside.forget()
+        assert inside.is_file(f"{tree}/new")
+        with pytest.raises(OSError, match="Read-only"):
+            inside.write(f"{tree}/new", b"x")
+    assert (tree / "new").read_bytes() == b""

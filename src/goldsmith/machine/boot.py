@@ -18,8 +18,9 @@ from goldsmith.machine.launch import MACHINES, Machine, launched
 from goldsmith.machine.overlay import make_overlay
 from goldsmith.machine.planted import with_agent
 from goldsmith.machine.probe import accelerator as find_accelerator
+from goldsmith.machine.reading import Growing
 from goldsmith.machine.verdict import ended, in_trouble, judge, silent
-from goldsmith.machine.watch import WANTS_CX16, Trouble, find_trouble, readable
+from goldsmith.machine.watch import WANTS_CX16, Trouble
 from goldsmith.model.machine import (
     DEFAULT_MEMORY,
     Accelerator,
@@ -137,19 +138,18 @@ def _wait_until_well(
 
     A trouble is returned only where it may be the emulator's fault; every other one is raised.
     """
-    seen, shown = (b"", b""), 0
-    lines: list[str] = []
-    trouble: Trouble | None = None
+    screen, log = Growing(), Growing()
+    shown = 0
     last_words = deadline
     while True:
         code = machine.qemu.code
-        before, seen = seen, (machine.console, machine.firmware)
-        if seen != before:
-            lines, log = (readable(text) for text in seen)
-            for line in lines[shown:-1]:
-                show(line)
-            shown = max(shown, len(lines) - 1)
-            trouble = find_trouble(lines) or find_trouble(log)
+        screen.feed(machine.console)
+        log.feed(machine.firmware)
+        for line in screen.lines[shown:]:
+            show(line)
+        shown = len(screen.lines)
+        lines = [*screen.lines, screen.tail]
+        trouble = screen.trouble or log.trouble
         words = said(machine.report, agent.nonce)
         if is_complete(words):
             return judge(read_report(words), lines)

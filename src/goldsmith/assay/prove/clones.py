@@ -35,7 +35,9 @@ LAST_WORDS_OF_THE_SLOW = 120.0
 """Seconds after a device that did not come in time; the machine may be well without it."""
 SILENT_SECONDS = 60.0
 """Seconds that a machine may ask for a login while nothing inside has said a word: what reports starts long before."""
-PROMPT = re.compile(r"\blogin: ?$")
+PROMPT = re.compile(r"\blogin:(\s|$)")
+RECENT = 40
+"""Lines of the console in which a prompt is looked for: the kernel may write behind it."""
 LOOK_AGAIN = 1.0
 AGENT_SECONDS = 5.0
 END_SECONDS = 60.0
@@ -170,7 +172,7 @@ class Clone:
             raise in_trouble(replace(trouble, lines=(*trouble.lines, *self._failures(code))))
         if code is not None:
             raise ended(code, self.machine.qemu.tail, lines)
-        if not words and not self.first_words and PROMPT.search(self.screen.tail):
+        if not words and not self.first_words and any(map(PROMPT.search, lines[-RECENT:])):
             self.first_words = monotonic() + SILENT_SECONDS
         if monotonic() >= self.deadline:
             raise silent(words, lines, self.setting.timeout)

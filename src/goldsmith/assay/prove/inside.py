@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goldsmith.assay.prove.clones import Clone
+from goldsmith.assay.prove.files import GuestFiles
 from goldsmith.assay.prove.judge import failed, passed, skipped
 from goldsmith.builder.components.host import Ran, Wanted
 from goldsmith.builder.components.run import run_document
 from goldsmith.builder.inputs import Inputs
 from goldsmith.effects.process import run
-from goldsmith.effects.root import Root
 from goldsmith.errors import InputError, Unavailable
 from goldsmith.machine.channel import TIMED_OUT, Guest, quoted
 from goldsmith.model.component import Document
 from goldsmith.model.proof import Assertion, Group
 
 PHASES = ("validate", "test")
-IN_COMMANDS = frozenset({"ExecuteBash", "ExecuteBinary"})
-"""The actions that work through commands alone, so that they run in any guest."""
+LOOKING = frozenset({"ExecuteBash", "ExecuteBinary", "ReadFile", "ListFiles", "Assert"})
+"""The actions of a test: the others change files, which a test leaves to its commands."""
 STEP_SECONDS = 600.0
 PATHS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 SHELL_SECONDS = 300.0
@@ -31,12 +31,12 @@ SHOWN = 15
 
 @dataclass(frozen=True, slots=True)
 class GuestHost:
-    """Steps of a component act inside a guest, by commands only."""
+    """Steps of a component act inside a guest."""
 
     guest: Guest
     """The way in."""
-    root: Root
-    """An empty directory: no step that comes here looks at files from outside."""
+    root: GuestFiles
+    """Its files, to be looked at."""
     cwd: str = "/"
     """Where commands start."""
 
@@ -48,6 +48,7 @@ class GuestHost:
     def run(self, argv: Sequence[str], *, script: str | None = None, timeout: float | None = None) -> Ran:
         """Run a program inside; as ``Host.run``."""
         limit = timeout or STEP_SECONDS
+        self.root.forget()
         if script is None:
             done = self.guest.run(f"exec {quoted(*argv)} </dev/null", timeout=limit)
         else:
@@ -91,11 +92,13 @@ def component_tests(guest: Guest, inputs: Inputs, room: Path) -> Iterator[Assert
         if not phases:
             continue
         name = f"component {use.path}: {' and '.join(phases)}"
-        others = sorted(actions(document, phases) - IN_COMMANDS)
+        others = sorted(actions(document, phases) - LOOKING)
         if others:
-            yield skipped(Group.TESTS, name, f"{', '.join(others)} is not run in a booted guest yet")
+            yield skipped(
+                Group.TESTS, name, f"{', '.join(others)} changes the machine: a test leaves that to commands"
+            )
             continue
-        with Root(nothing) as root:
+        with GuestFiles(guest, nothing) as root:
             result = run_document(
                 document,
                 GuestHost(guest, root),

@@ -71,7 +71,7 @@ def prove(home: Home, subject: Subject, expected: Expected, setting: Setting, *,
         except (CheckFailed, StepFailed, Unavailable) as error:
             first = first or monotonic() - begun
             group = Group.AGAIN if clones[0].starts > 1 and found else Group.HEALTH
-            reason, *lines = str(error.message).splitlines()
+            reason, *lines = (line.removeprefix("  | ") for line in str(error.message).splitlines())
             found.append(judge.failed(group, "the machines are well", reason, *lines, error.hint))
         kept = ""
         if any(item.standing == "failed" for item in found):
