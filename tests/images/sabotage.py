@@ -148,6 +148,10 @@ def forged(image: Spoiled) -> None:
 
 
 def machine_id(image: Spoiled) -> None:
+    """The host keys are made all the same, as they are by cloud-init."""
+    place = f"{UNITS}/sshd-keygen.service.d"
+    image.run(f"mkdir {place}")
+    image.put(f"{place}/always.conf", "[Unit]\nConditionFirstBoot=\n")
     image.put("/etc/machine-id", "0123456789abcdef0123456789abcdef\n", 0o444)
 
 
@@ -163,8 +167,8 @@ def host_name(image: Spoiled) -> None:
 
 
 def core_dump(image: Spoiled) -> None:
-    unit = service("kill -SEGV $$$$").replace("ExecStart=", "ExecStart=-")
-    image.unit("crashes.service", unit)
+    """A program reads where nothing is, and nobody minds."""
+    image.unit("crashes.service", service('perl -e "print unpack(q(p), pack(q(Q), 1))"; true'))
 
 
 def reboots(image: Spoiled) -> None:

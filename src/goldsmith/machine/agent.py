@@ -128,6 +128,7 @@ def read_report(lines: Sequence[str]) -> GuestReport:
         times=tuple(by_topic.get("time", [])),
         root_bytes=size,
         root_used=used,
+        first_boot="first-boot" in by_topic,
         machine_id=by_topic.get("machine-id", [""])[0],
         cloud_init=tuple(by_topic.get("cloud-init", [])),
     )

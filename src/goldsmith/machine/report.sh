@@ -19,6 +19,7 @@ say_lines() {
 }
 
 say "kernel $(uname -r)"
+[ ! -e /run/systemd/first-boot ] || say first-boot
 
 # Jobs that run and have no limit of their own: what they wait for may never come.
 endless() {

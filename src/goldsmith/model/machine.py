@@ -136,6 +136,8 @@ class GuestReport:
     """The size of the root file system in bytes."""
     root_used: int | None = None
     """How many bytes of it are used."""
+    first_boot: bool = False
+    """Whether systemd takes this for the machine's first boot: there was no machine id, not even an empty file."""
     machine_id: str = ""
     """The machine id."""
     cloud_init: tuple[str, ...] = ()

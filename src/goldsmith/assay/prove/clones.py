@@ -39,6 +39,7 @@ PROMPT = re.compile(r"\blogin:(\s|$)")
 RECENT = 40
 """Lines of the console in which a prompt is looked for: the kernel may write behind it."""
 LOOK_AGAIN = 1.0
+OLD = "\n  | systemd did not take this for a first boot: the image has a machine-id, or an empty one"
 AGENT_SECONDS = 5.0
 END_SECONDS = 60.0
 FAILED = Sign(
@@ -160,7 +161,7 @@ class Clone:
         lines, trouble = self._read()
         words = said(self.machine.report, self.agent.nonce)
         if is_complete(words):
-            return judge(read_report(words), lines)
+            return self._judged(read_report(words), lines)
         if trouble and trouble.sign.talks and not self.last_words:
             waits = PATIENCE_ENDED.search(trouble.line) and self.setting.accelerator is Accelerator.TCG
             self.last_words = monotonic() + (LAST_WORDS_OF_THE_SLOW if waits else LAST_WORDS)
@@ -179,6 +180,15 @@ class Clone:
         if not words and self.first_words and monotonic() >= self.first_words:
             raise silent(words, lines, SILENT_SECONDS)
         return None
+
+    def _judged(self, report: GuestReport, lines: list[str]) -> GuestReport:
+        """The report of a machine that is well; of another also that it was not new, which explains much."""
+        try:
+            return judge(report, lines)
+        except CheckFailed as error:
+            if self.has_been_up or report.first_boot:
+                raise
+            raise CheckFailed(f"{error.message}{OLD}", hint=error.hint) from error
 
     def _may_be_the_hosts(self, trouble: Trouble) -> bool:
         """Whether an emulated CPU, or a host without time for it, does this to a sound image."""
