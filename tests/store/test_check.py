@@ -218,10 +218,6 @@ def snapshot(layout: Layout) -> dict[str, int]:
     }
 
 
-MENDED = ("container", "configuration", "literals", "map", "layer 0", "layer 1", "layer 2")
-"""What can be made again; the others are the only place of what they say."""
-
-
 @pytest.mark.parametrize("harm", ["lost", "cut in half", "zeros"])
 @pytest.mark.parametrize("role", ROLES)
 def test_repairs_make_again_what_they_can_and_touch_nothing_good(
@@ -233,19 +229,49 @@ def test_repairs_make_again_what_they_can_and_touch_nothing_good(
     good = snapshot(ground.layout)
     done = mend(ground.home, check(ground.layout, read=True))
     assert good.items() <= snapshot(ground.layout).items()
-    left = hurt(ground.layout)
-    if role in MENDED:
-        assert done.done == {ground.name(role)}
-        assert done.aside == ()
-        assert not left
-        place(ground.home, str(image.facts["disk_digest"])).unlink()
-        assert raw_disk(ground.home, image).exists()
-    else:
-        assert set(left) == {ground.name(role)}
-        assert done.aside == ((ground.name(role),) if harm != "lost" else ())
-        keep(ground.home, first_tree())
-        assert hurt(ground.layout) == {}
-        assert whole(ground.layout, image.index)
+    assert (set(done.done), done.aside) == ({ground.name(role)}, ())
+    assert not hurt(ground.layout)
+    place(ground.home, str(image.facts["disk_digest"])).unlink()
+    assert raw_disk(ground.home, image).exists()
+
+
+@pytest.mark.parametrize("harm", ["lost", "zeros"])
+@pytest.mark.parametrize("role", ["literals", "map"])
+def test_what_cannot_be_made_again_is_put_aside_with_the_reason(ground: Ground, role: str, harm: str) -> None:
+    """No disk is kept; building the image again brings it back."""
+    image = find(ground.home, "web:1.0.0")
+    HARMS[harm](ground.path(role))
+    good = snapshot(ground.layout)
+    done = mend(ground.home, check(ground.layout, read=True))
+    assert good.items() <= snapshot(ground.layout).items()
+    assert set(hurt(ground.layout)) == {ground.name(role)} == set(done.reasons)
+    assert "no disk of it is kept" in done.reasons[ground.name(role)]
+    assert done.aside == ((ground.name(role),) if harm != "lost" else ())
+    keep(ground.home, first_tree())
+    assert hurt(ground.layout) == {}
+    assert whole(ground.layout, image.index)
+
+
+TOGETHER = (
+    ("index", "tree"),
+    ("tree", "disk"),
+    ("index", "configuration"),
+    ("index", "layer 0", "literals"),
+    ("container", "configuration", "layer 0", "layer 1", "layer 2"),
+)
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["known", "forgotten"])
+@pytest.mark.parametrize("roles", TOGETHER, ids=" and ".join)
+def test_several_objects_come_back_together(ground: Ground, roles: tuple[str, ...], forgotten: bool) -> None:
+    raw_disk(ground.home, find(ground.home, "web:1.0.0"))
+    if forgotten:
+        shutil.rmtree(ground.layout.known)
+    for role in roles:
+        ground.path(role).unlink()
+    for _ in range(2):  # what an index leads to is only known once it is there
+        mend(ground.home, check(ground.layout, read=True))
+    assert hurt(ground.layout) == {}
 
 
 def test_a_layer_comes_back_from_what_is_left_of_it_and_from_other_images(ground: Ground) -> None:
@@ -300,15 +326,16 @@ def test_an_index_that_was_changed_is_written_anew(ground: Ground) -> None:
 
 
 def test_the_command_says_what_is_hurt_and_leaves_with_4(ground: Ground) -> None:
-    HARMS["zeros"](ground.path("tree"))
+    HARMS["zeros"](ground.path("literals"))
     said = goldsmith(ground.home, "store", "check", "--read")
     assert said.code == 4
-    assert f"damaged   {ground.name('tree')}: its bytes have the digest" in said.out
+    assert f"damaged   {ground.name('literals')}: its bytes have the digest" in said.out
     assert "          hurts web:1.0.0\n" in said.out
     assert "1 objects are hurt, and with them web:1.0.0, web:1.0.0-b1" in said.error
     facts = json.loads(goldsmith(ground.home, "store", "check", "--repair", "--json").out)
-    assert (facts["ok"], facts["put_aside"]) == (False, [ground.name("tree")])
-    assert [problem["object"] for problem in facts["problems"]] == [ground.name("tree")]
+    assert (facts["ok"], facts["put_aside"]) == (False, [ground.name("literals")])
+    assert [problem["object"] for problem in facts["problems"]] == [ground.name("literals")]
+    assert "not mended: no disk of it is kept" in goldsmith(ground.home, "store", "check", "--repair").out
 
 
 def test_a_foreign_index_is_no_damage(ground: Ground) -> None:

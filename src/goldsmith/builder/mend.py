@@ -5,9 +5,9 @@ in the steps' layers of the build cache, and on kept disks. Literals and maps co
 configuration from the tree's list. What comes out counts only if it has the digest that was lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +18,7 @@ from goldsmith.disk.read.tables import partitions
 from goldsmith.effects.files import sha256_file
 from goldsmith.errors import GoldsmithError
 from goldsmith.model import oci
-from goldsmith.store.check import HARMLESS, Hurt, Problem
+from goldsmith.store.check import HARMLESS, Hurt, Problem, reach
 from goldsmith.store.diskmap import areas, read_map, store_literals, store_map
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, all_images, layout_of
@@ -29,6 +29,7 @@ from goldsmith.store.listing import read_layer
 from goldsmith.store.pack import Opener
 from goldsmith.store.partition import dpkg_owners, homes
 from goldsmith.store.record import ImageFacts, Recorded, container_config, parts_of
+from goldsmith.store.remake import remake_disk, remake_index, remake_list
 from goldsmith.store.tree import StoredTree, TreeIndex, read_index
 
 JOBS = 2
@@ -42,6 +43,21 @@ class Mended:
     """Names of the problems that are none any more."""
     aside: tuple[str, ...] = ()
     """Digests of damaged objects that were put aside and could not be made again."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """By digest: why an object could not be made again."""
+
+
+REASONS = {
+    oci.LAYER: "a file of it is in no other layer, in no step of the build cache and on no kept disk",
+    oci.DISK_LITERALS: "no disk of it is kept, and nothing else has these bytes",
+    oci.DISK_MAP: "no disk of it is kept, in which the files could be found",
+    oci.TREE_INDEX: "its container manifest or a layer is gone too, or the tree has what layers cannot hold",
+    oci.CONFIG: "the list of its tree is gone too",
+    oci.MANIFEST: "something that it names is gone too",
+    oci.INDEX: "a manifest that it names is gone too, or it says what index.json does not repeat",
+}
+"""Why an object of a kind cannot be made again."""
+OTHERWISE = "it came with the image, and nothing else says what was in it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +99,12 @@ def mend(home: Home, problems: Sequence[Problem]) -> Mended:
         layout.blobs.settle()
     if any(problem.kind is Hurt.CHANGED for problem in hurt):
         layout.rewrite()
-    sizes = {problem.name: size for problem in hurt if (size := size_of(layout, problem.name)) is not None}
+    sound = {problem.name for problem in hurt if size_of(layout, problem.name) is not None}
     changed = {problem.name for problem in hurt if problem.kind is Hurt.CHANGED}
-    return Mended(frozenset(sizes) | changed, tuple(sorted(aside - set(sizes))))
+    kinds = {digest: item.media_type for digest, item in reach(layout).needed.items()}
+    left = objects - sound
+    reasons = {digest: REASONS.get(kinds.get(digest, ""), OTHERWISE) for digest in left}
+    return Mended(frozenset(sound) | changed, tuple(sorted(aside & left)), reasons)
 
 
 def size_of(layout: Layout, name: str) -> int | None:
@@ -109,9 +128,12 @@ def put_aside(layout: Layout, digest: str) -> bool:
 def mend_image(home: Home, image: StoredImage, finder: Finder) -> None:
     """Store again whatever of an image can be made; objects that are there are not written again."""
     layout = layout_of(home)
+    layout.blobs.put(oci.EMPTY_JSON, oci.EMPTY)
+    for remake in (remake_index, remake_list, remake_disk):
+        with suppress(GoldsmithError, OSError, ValueError, StopIteration):
+            remake(layout, image)
     with suppress(GoldsmithError):
         parts = parts_of(layout, image.index, image.own)
-        layout.blobs.put(oci.EMPTY_JSON, oci.EMPTY)
         index = read_index(layout, parts.tree_index.digest)
         ground = Ground(layout, image, parts, index, finder, kept_disk(home, image))
         for mender in (mend_container, mend_tree, mend_literals, mend_map):

@@ -52,6 +52,7 @@ def check_command(*, read: bool, repair: bool, as_json: bool) -> None:
             "problems": [as_object(problem) for problem in left],
             "mended": [as_object(problem) for problem in problems if problem.name in mended.done],
             "put_aside": list(mended.aside),
+            "not_mended": dict(mended.reasons),
         }
         print(json.dumps(facts, indent=2))
     else:
@@ -82,6 +83,8 @@ def in_words(problems: Iterable[Problem], mended: Mended) -> list[str]:
     for problem in sorted(problems, key=lambda problem: problem.kind in HARMLESS):
         done = " (mended)" if problem.name in mended.done else ""
         lines.append(f"{problem.kind.value:<9} {problem.name}: {problem.reason}{done}")
+        if problem.name in mended.reasons:
+            lines.append(f"          not mended: {mended.reasons[problem.name]}")
         lines += [f"          hurts {name}" for name in problem.images if not done]
     return lines
 

@@ -3,6 +3,7 @@
 Facts: the OCI image specification 1.1, its pages ``descriptor``, ``manifest``, ``image-index`` and ``config``.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,11 @@ class Descriptor:
     def note(self, name: str) -> str:
         """One annotation; empty if there is none."""
         return dict(self.annotations).get(name, "")
+
+
+def digest_of(data: bytes) -> str:
+    """The digest by which bytes are known."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def descriptor(value: object) -> Descriptor:

@@ -31,6 +31,8 @@ from goldsmith.store.notes import LISTED, LISTING, SUBJECT
 MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 DAMAGED = "damaged"
 """The directory in which objects are put aside that are not what their names say."""
+LONGEST_NOTES = 8 << 10
+"""Letters of an object's notes that ``index.json`` repeats all; of more, what a list shows."""
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9._-]*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 Entries = tuple[Descriptor, ...]
@@ -147,12 +149,13 @@ class Layout:
         self.change(change)
 
     def noted(self, target: Descriptor) -> Descriptor:
-        """An object with the notes that a list of images shows, so that a list need not read it."""
+        """An object with its notes, so that a list of images need not read it, and it can be made again if it is lost."""
         notes: Mapping[str, object] = {}
         if target.media_type == oci.INDEX and self.blobs.has(target.digest):
             found = self.read(target.digest).get("annotations")
             notes = found if isinstance(found, dict) else {}
-        kept = tuple((name, str(notes[name])) for name in LISTED if name in notes)
+        listed = LISTED if len(str(notes)) > LONGEST_NOTES else tuple(notes)
+        kept = tuple((name, str(notes[name])) for name in listed if name in notes)
         return replace(target, annotations=tuple(sorted(kept)))
 
     def untag(self, reference: str) -> None:

@@ -29,14 +29,19 @@ LARGEST_PAX = 1 << 20
 KINDS = {code: kind for kind, code in tar.TYPES.items()}
 
 
-def read_layer(layout: Layout, blob: Descriptor) -> StoredLayer:
+def read_layer(layout: Layout, blob: Descriptor, *, top: bool = False) -> StoredLayer:
     """All that is known of a layer that this program has packed itself.
+
+    Args:
+        layout: the store.
+        blob: the layer.
+        top: it is the last one, which has directories of its own and may have whiteouts; in others they are refused.
 
     Raises:
         ValueError: it is not as ``pack`` writes one.
         IntegrityError: it is not in the store.
     """
-    reader = Reader()
+    reader = Reader(top)
     frames: list[Packed] = []
     state, own = hashlib.sha256(), hashlib.sha256()
     for data, raw in frames_of(layout, blob):
@@ -83,6 +88,7 @@ def frames_of(layout: Layout, blob: Descriptor) -> Iterator[tuple[bytes, bytes]]
 class Reader:
     """What has been read of a layer's archive."""
 
+    top: bool
     entries: dict[str, TreeEntry] = field(default_factory=dict)
     above: dict[str, TreeEntry] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
@@ -140,7 +146,9 @@ class Reader:
         expected = tar.header(replace(entry, xattrs=()) if link else entry, link_to=link)
         if raw[at:end] != expected:
             raise ValueError(f"the header of {entry.path!r} is not as this program writes it")
-        if entry.kind == "dir" and entry.mtime == 0:
+        if entry.path.rpartition("/")[2].startswith(WHITEOUT) and not self.top:
+            raise ValueError(f"{entry.path!r} hides something")
+        if entry.kind == "dir" and entry.mtime == 0 and not self.top:
             self.above[entry.path] = entry
             return end
         self.entries[entry.path] = entry
@@ -199,8 +207,6 @@ def parsed(raw: bytes, at: int) -> tuple[TreeEntry, str, int]:
     parts = path[1:].split("/")
     if set(parts) & {"", ".", ".."} and path != "/.":
         raise ValueError(f"{path!r} cannot be a path")
-    if parts[-1].startswith(WHITEOUT):
-        raise ValueError(f"{path!r} hides something")
     if kind in tar.DEVICES:
         target = f"{octal(block, 329, 8)}:{octal(block, 337, 8)}"
     xattrs = tuple(

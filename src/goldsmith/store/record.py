@@ -22,6 +22,9 @@ from goldsmith.store.layout import Layout
 from goldsmith.store.pack import Opener
 from goldsmith.store.tree import StoredTree, store_tree
 
+IDENTITIES = (notes.TREE, notes.DISK, notes.DISK_SHA256, notes.DISK_SIZE)
+"""The annotations that say which tree and which disk it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
@@ -146,43 +149,39 @@ def store_manifests(layout: Layout, facts: ImageFacts, tree: StoredTree, disk_ma
     config = layout.blobs.put(container_config(facts, tree), oci.CONFIG)
     layers = [layer.blob for layer in tree.layers]
     container = layout.blobs.put(oci.manifest(config, layers), oci.MANIFEST)
-    empty = layout.blobs.put(oci.EMPTY_JSON, oci.EMPTY)
+    layout.blobs.put(oci.EMPTY_JSON, oci.EMPTY)
     size = disk_map.map.size
-    disk = layout.blobs.put(
-        oci.manifest(
-            empty,
-            [tree.index, disk_map.blob, *disk_map.literals],
-            artifact_type=oci.DISK,
-            annotations=identities(facts, size),
-        ),
-        oci.MANIFEST,
-    )
-    container = Descriptor(
-        container.media_type, container.digest, container.size, platform=("linux", facts.architecture)
-    )
-    disk = Descriptor(disk.media_type, disk.digest, disk.size, artifact_type=oci.DISK)
-    index = layout.blobs.put(
-        oci.index([container, disk], annotations=annotations_of(facts, size, tree)), oci.INDEX
-    )
+    told = annotations_of(facts, size, tree)
+    disk = layout.blobs.put(disk_manifest(tree.index, disk_map.blob, disk_map.literals, told), oci.MANIFEST)
+    container = replace(container, platform=("linux", facts.architecture))
+    disk = replace(disk, artifact_type=oci.DISK)
+    index = layout.blobs.put(image_index(container, disk, facts.architecture, told), oci.INDEX)
     return Recorded(index, container, disk, tree.index, disk_map.blob, disk_map.literals)
 
 
-def identities(facts: ImageFacts, disk_size: int) -> dict[str, str]:
-    """The annotations that say which tree and which disk it is."""
-    found = {
-        notes.TREE: facts.tree_digest,
-        notes.DISK: facts.disk_digest,
-        notes.DISK_SHA256: facts.disk_sha256,
-        notes.DISK_SIZE: str(disk_size),
-    }
-    return {name: value for name, value in found.items() if value}
+def disk_manifest(
+    tree: Descriptor, disk_map: Descriptor, literals: Sequence[Descriptor], told: Mapping[str, str]
+) -> bytes:
+    """The bytes of a disk's manifest; of what is ``told`` of the image it repeats which tree and which disk it is."""
+    empty = Descriptor(oci.EMPTY, oci.digest_of(oci.EMPTY_JSON), len(oci.EMPTY_JSON))
+    same = {name: told[name] for name in IDENTITIES if name in told}
+    return oci.manifest(empty, [tree, disk_map, *literals], artifact_type=oci.DISK, annotations=same)
+
+
+def image_index(container: Descriptor, disk: Descriptor, architecture: str, told: Mapping[str, str]) -> bytes:
+    """The bytes of what stands for a whole image."""
+    listed = [replace(container, platform=("linux", architecture)), replace(disk, artifact_type=oci.DISK)]
+    return oci.index(listed, annotations=told)
 
 
 def annotations_of(facts: ImageFacts, disk_size: int, tree: StoredTree) -> dict[str, str]:
     """The annotations of the whole image; they say nothing of when or how it was built."""
     found = {
         **facts.notes,
-        **identities(facts, disk_size),
+        notes.TREE: facts.tree_digest,
+        notes.DISK: facts.disk_digest,
+        notes.DISK_SHA256: facts.disk_sha256,
+        notes.DISK_SIZE: str(disk_size),
         notes.TITLE: facts.name,
         notes.VERSION: facts.version,
         notes.DESCRIPTION: facts.description,
