@@ -1,13 +1,13 @@
 """Bytes that an update moves: goal, figure and peers in one run.
 
-    script/bench update --mirror URI [--kernel VERSION] [--work DIR]
+    script/bench update --mirror URI [--new-kernel] [--work DIR]
     script/bench update --home HOME --old REF --new REF [--work DIR]
 
-The first form builds the job of all peers twice: from the main archive alone, and with security updates; ``--kernel``
-pins ``linux-image-cloud-amd64``, as a new kernel is most of an update that has one. Every byte counts
-that passes a TCP proxy in either direction, headers too. Peers run where they are installed: casync on the raw disks,
-whole files. What the goal is measured against: the files of the new image whose content the old one does not have,
-as one zstd stream of level 3.
+The first form builds the job of all peers twice: from the main archive alone, and with updates and some packages more.
+Both have the kernel of the first, for a new one is most of an update that has one; ``--new-kernel`` lets it come. Every
+byte counts that passes a TCP proxy in either direction, headers too. Peers run where they are installed: casync on the raw
+disks, one layer of what differs, whole files. What the goal is measured against: the files of the new image whose content the
+old one does not have, as one zstd stream of level 3.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import zstandard
@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from build import PACKAGES
 from goldsmith.disk.stored import raw_disk
+from goldsmith.store import tar
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, find, layout_of
 from goldsmith.store.record import parts_of
@@ -39,6 +40,9 @@ from measure import run, table
 
 GOLDSMITH = str(Path(sys.executable).with_name("goldsmith"))
 RECIPE = "name: bench\nversion: {version}.0.0\nfrom: debian:trixie\npackages: [{packages}]\n"
+MORE = ("less", "tree", "bc", "nano", "jq", "lsof", "strace", "unzip", "rsync", "tmux", "tcpdump", "patch")
+"""What the second version has besides: with updates and what these need, some thirty packages differ."""
+KERNEL = "linux-image-cloud-amd64"
 CONFIG = {"version": 0.1, "log": {"level": "error"}}
 
 
@@ -107,16 +111,18 @@ def server(argv: list[str], port: int, home: Path) -> Iterator[Proxy]:
             process.terminate()
 
 
-def build(work: Path, mirror: str, kernel: str | None) -> tuple[Path, str, str]:
-    """Two versions of the job, with and without the security archive."""
-    home = work / "home"
-    for version, words in ((1, f"{mirror} -"), (2, mirror)):
+def build(work: Path, mirror: str, *, new_kernel: bool) -> tuple[Path, str, str]:
+    """Two versions of the job: the main archive alone, then all of it and more packages."""
+    home, packages = work / "home", list(PACKAGES)
+    for version, more, words in ((1, (), f"{mirror} -"), (2, MORE, mirror)):
         recipe = work / f"v{version}.yaml"
-        pins = {"linux-image-cloud-amd64": f"linux-image-cloud-amd64={kernel}"} if kernel else {}
-        packages = ", ".join(pins.get(name, name) for name in PACKAGES)
-        recipe.write_text(RECIPE.format(version=version, packages=packages))
+        recipe.write_text(RECIPE.format(version=version, packages=", ".join([*packages, *more])))
         argv = [GOLDSMITH, "build", str(recipe), "--update-lock", "--mirror", words]
         run(argv, environment={"GOLDSMITH_HOME": str(home)})
+        if not new_kernel:
+            lock = json.loads((work / "v1.lock").read_bytes())
+            found = next(one["version"] for one in lock["packages"] if one["name"] == KERNEL)
+            packages = [f"{KERNEL}={found}" if name == KERNEL else name for name in PACKAGES]
     return home, "bench:1.0.0", "bench:2.0.0"
 
 
@@ -136,6 +142,29 @@ def changed(home: Home, old: StoredImage, new: StoredImage) -> tuple[int, int]:
     for piece in pieces(layout_of(home), index, list(paths.values())):
         size += len(packer.compress(bytes(piece.data)))
     return len(paths), size + len(packer.flush())
+
+
+def layer_of_changes(home: Home, old: StoredImage, new: StoredImage) -> tuple[str, int, float]:
+    """What builders of container images move: one layer with every path that differs, as tar and zstd -3; whiteouts left out."""
+    start = time.monotonic()
+    before, index = index_of(home, old).entries, index_of(home, new)
+    paths = [path for path, entry in index.entries.items() if before.get(path) != entry]
+    packer, size = zstandard.ZstdCompressor(level=3).compressobj(), 0
+    for path in paths:
+        entry = index.entries[path]
+        link = entry.link if entry.link not in {"", path} else ""
+        size += len(packer.compress(tar.header(replace(entry, xattrs=()) if link else entry, link_to=link)))
+        if path in index.places and not link:
+            for piece in pieces(layout_of(home), index, [path]):
+                size += len(packer.compress(bytes(piece.data)))
+            size += len(packer.compress(bytes(-entry.size % tar.RECORD)))
+    return "one layer of changes (OCI)", size + len(packer.flush()), time.monotonic() - start
+
+
+def packages_that_differ(home: Home, old: str, new: str) -> int:
+    """How many packages are new, gone or of another version."""
+    told = run([GOLDSMITH, "diff", old, new, "--json"], environment={"GOLDSMITH_HOME": str(home.path)})
+    return len(json.loads(told.output)["packages"])
 
 
 def pull(work: Path, name: str, place: str, old: str, new: str, proxy: Proxy) -> tuple[str, int, float]:
@@ -217,7 +246,8 @@ def measure(work: Path, home_path: Path, old: str, new: str) -> None:
     results += casync(work, "our disks", disks)
     if os.geteuid() == 0:
         results += casync(work, "disks by mke2fs -d", fresh_disks(work, home_path, [old, new]))
-    results.append(whole(work, disks[1]))
+    results += [layer_of_changes(home, *images), whole(work, disks[1])]
+    print(f"{packages_that_differ(home, old, new)} packages differ")
     rows = [["way", "MB moved", "of the goal", "goldsmith moves", "s"]]
     rows.append(
         [
@@ -239,7 +269,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--work", type=Path)
     parser.add_argument("--mirror")
-    parser.add_argument("--kernel")
+    parser.add_argument("--new-kernel", action="store_true")
     parser.add_argument("--home", type=Path)
     parser.add_argument("--old")
     parser.add_argument("--new")
@@ -249,7 +279,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=words.work or "/var/tmp") as room:
         work = Path(room)
         if words.mirror:
-            measure(work, *build(work, words.mirror, words.kernel))
+            measure(work, *build(work, words.mirror, new_kernel=words.new_kernel))
         else:
             measure(work, words.home, words.old, words.new)
 
