@@ -32,3 +32,23 @@ def test_a_prompt_without_an_end_of_line_is_seen() -> None:
     screen.feed(b"Welcome\ngrub rescue> ")
     assert screen.trouble is not None
     assert screen.trouble.line == "grub rescue>"
+
+
+@pytest.mark.parametrize(
+    ("console", "asks"),
+    [
+        pytest.param(b"Welcome\nweb login: ", True, id="a prompt"),
+        pytest.param(
+            b"web login: [   48.3] powernow_k8: none\n[   49.0] x\n", True, id="the kernel writes behind it"
+        ),
+        pytest.param(b"Welcome\n[  OK  ] Started getty@tty1.service\n", False, id="not yet"),
+        pytest.param(
+            b"Starting systemd-logind.service - User Login Management...\n", False, id="the word alone"
+        ),
+        pytest.param(b"web login: \n" + b"later\n" * 50, False, id="one of long ago, as after a login"),
+    ],
+)
+def test_a_machine_that_asks_for_a_login(console: bytes, asks: bool) -> None:
+    screen = Growing()
+    screen.feed(console)
+    assert screen.asks_for_login is asks

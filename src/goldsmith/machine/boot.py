@@ -42,6 +42,8 @@ ATTEMPTS = {Accelerator.KVM: 1, Accelerator.TCG: 3}
 is gone around in ``qemu``."""
 LAST_WORDS = 30.0
 """Seconds that a guest in trouble has for its own report, where it can still talk."""
+SILENT_SECONDS = 60.0
+"""Seconds that a machine may ask for a login while nothing inside has said a word: what reports starts long before."""
 LOOK_AGAIN = 0.25
 BODY_LIMIT = 16 << 20
 FIRST = 200
@@ -140,7 +142,7 @@ def _wait_until_well(
     """
     screen, log = Growing(), Growing()
     shown = 0
-    last_words = deadline
+    last_words = first_words = deadline
     while True:
         code = machine.qemu.code
         screen.feed(machine.console)
@@ -161,8 +163,12 @@ def _wait_until_well(
             raise in_trouble(trouble)
         if code is not None:
             raise ended(code, machine.qemu.tail, lines)
+        if not words and screen.asks_for_login:
+            first_words = min(first_words, monotonic() + SILENT_SECONDS)
         if monotonic() >= deadline:
             raise silent(words, lines, timeout)
+        if not words and monotonic() >= first_words:
+            raise silent(words, lines, SILENT_SECONDS)
         sleep(LOOK_AGAIN)
 
 

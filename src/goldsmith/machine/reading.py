@@ -1,8 +1,13 @@
 """A console that is read while it grows: each line once, since a guest needs the processor more than we do."""
 
+import re
 from dataclasses import dataclass, field
 
 from goldsmith.machine.watch import CONTEXT_LINES, Sign, Trouble, find_trouble, readable, telling
+
+PROMPT = re.compile(r"\blogin:(\s|$)")
+RECENT = 40
+"""Lines in which a prompt is looked for."""
 
 
 @dataclass
@@ -50,6 +55,11 @@ class Growing:
                 if sign.pattern.search(line):
                     return sign, first + number
         return None
+
+    @property
+    def asks_for_login(self) -> bool:
+        """Whether there is a prompt; the kernel may have written behind it."""
+        return any(map(PROMPT.search, [*self.lines[-RECENT:], self.tail]))
 
     @property
     def trouble(self) -> Trouble | None:

@@ -14,7 +14,7 @@ from goldsmith.effects.randomness import nonce
 from goldsmith.errors import CheckFailed, GoldsmithError
 from goldsmith.machine import channel
 from goldsmith.machine.agent import Agent, credentials, is_complete, read_report, said, seed_files
-from goldsmith.machine.boot import ATTEMPTS
+from goldsmith.machine.boot import ATTEMPTS, SILENT_SECONDS
 from goldsmith.machine.channel import Guest
 from goldsmith.machine.fat import image
 from goldsmith.machine.firmware import place_uefi
@@ -33,11 +33,6 @@ PATIENCE = 0.8
 LAST_WORDS = 20.0
 LAST_WORDS_OF_THE_SLOW = 120.0
 """Seconds after a device that did not come in time; the machine may be well without it."""
-SILENT_SECONDS = 60.0
-"""Seconds that a machine may ask for a login while nothing inside has said a word: what reports starts long before."""
-PROMPT = re.compile(r"\blogin:(\s|$)")
-RECENT = 40
-"""Lines of the console in which a prompt is looked for: the kernel may write behind it."""
 LOOK_AGAIN = 1.0
 OLD = "\n  | systemd did not take this for a first boot: the image has a machine-id, or an empty one"
 AGENT_SECONDS = 5.0
@@ -173,7 +168,7 @@ class Clone:
             raise in_trouble(replace(trouble, lines=(*trouble.lines, *self._failures(code))))
         if code is not None:
             raise ended(code, self.machine.qemu.tail, lines)
-        if not words and not self.first_words and any(map(PROMPT.search, lines[-RECENT:])):
+        if not words and not self.first_words and self.screen.asks_for_login:
             self.first_words = monotonic() + SILENT_SECONDS
         if monotonic() >= self.deadline:
             raise silent(words, lines, self.setting.timeout)
