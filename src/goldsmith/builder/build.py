@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from goldsmith.builder import layers
+from goldsmith.builder.ahead import Ahead, compressing_ahead
 from goldsmith.builder.execute import Listener, Ran, execute
 from goldsmith.builder.image import made_disk, mounted
 from goldsmith.builder.inputs import read_secrets
@@ -27,7 +28,8 @@ from goldsmith.effects.umask import ordinary_umask
 from goldsmith.model.canonical import digest
 from goldsmith.store.evidence import keep_evidence
 from goldsmith.store.home import Home
-from goldsmith.store.images import StoredImage, layout_of
+from goldsmith.store.images import StoredImage, images_named, layout_of
+from goldsmith.store.pack import Press
 
 NOTHING = Aftermath()
 """The tree of a failing step is thrown away."""
@@ -108,10 +110,23 @@ def _build(
     name, epoch = planned.inputs.recipe.name, planned.lock.epoch
     with workshop(home, name, epoch=epoch, aftermath=aftermath) as shop:
         try:
-            with secret_files(read_secrets(planned.inputs.recipe), shop.work / "secrets") as secrets:
+            with (
+                secret_files(read_secrets(planned.inputs.recipe), shop.work / "secrets") as secrets,
+                compressing_ahead(shop.work, epoch=epoch) as ahead,
+            ):
                 material = Material(planned.inputs, planned.lock, supplies, secrets)
-                ran = run_steps(planned, shop, material, jobs=jobs, fresh=fresh, listener=listener)
-            done = finish_image(planned, shop, ran, supplies, wanted=wanted, jobs=jobs, listener=listener)
+                ran = run_steps(planned, shop, material, ahead, jobs=jobs, fresh=fresh, listener=listener)
+                ahead.enough()
+                done = finish_image(
+                    planned,
+                    shop,
+                    ran,
+                    supplies,
+                    wanted=wanted,
+                    jobs=jobs,
+                    press=ahead.press,
+                    listener=listener,
+                )
             adopt(home, ran)
             layers.expire(home, now=shop.started)
             stored.expire(home, now=shop.started)
@@ -123,10 +138,24 @@ def _build(
 
 
 def run_steps(
-    planned: Planned, shop: Workshop, material: Material, *, jobs: int, fresh: bool, listener: Listener
+    planned: Planned,
+    shop: Workshop,
+    material: Material,
+    ahead: Ahead,
+    *,
+    jobs: int,
+    fresh: bool,
+    listener: Listener,
 ) -> list[Ran]:
-    """Run the plan's steps."""
+    """Run the plan's steps; where a core is to spare, packages' files are compressed meanwhile."""
     actions = bind(planned.plan, shop, material)
+    if jobs > 1 and not images_named(shop.home, planned.inputs.recipe.name):
+        places = [
+            step.name
+            for step in planned.plan.steps
+            if step.kind == "place" and step.name in planned.plan.tree
+        ]
+        actions = ahead.watch(actions, places)
     aside = shop.work.name if fresh else ""
     return execute(
         planned.plan.steps, planned.keys, actions, home=shop.home, jobs=jobs, fresh=aside, listener=listener
@@ -141,6 +170,7 @@ def finish_image(
     *,
     wanted: Wanted,
     jobs: int,
+    press: Press,
     listener: Listener,
 ) -> Finish:
     """Make the disk, keep the image and write the files that are wanted of it, all at once where it can be."""
@@ -152,7 +182,7 @@ def finish_image(
     tree = describe(below)
     before = known_build(shop.home, planned)
     with layout.used(), ThreadPoolExecutor(max_workers=THREADS) as pool:
-        packed = pool.submit(pack, layout, tree, epoch=epoch, jobs=jobs)
+        packed = pool.submit(pack, layout, tree, recipe, epoch=epoch, jobs=jobs, press=press)
         source = Source(tree.entries, tree.open_file, lambda: mounted(shop, below))
         with made_disk(shop, source, recipe, supplies.tools(), planned.lock.tools) as made:
             digests = digests_of(made, pool)

@@ -17,8 +17,9 @@ from goldsmith.store.diskmap import store_map
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, name_image
 from goldsmith.store.layout import Layout
+from goldsmith.store.pack import Press
 from goldsmith.store.partition import dpkg_owners
-from goldsmith.store.record import ImageFacts, identity_of, store_manifests
+from goldsmith.store.record import ImageFacts, identity_of, layers_before, store_manifests
 from goldsmith.store.tree import StoredTree, store_tree
 
 SHA256_UP_TO = 16 << 30
@@ -64,10 +65,22 @@ def describe(below: Sequence[Layer]) -> Finished:
     return Finished(entries, tree_digest(entries.values()), open_file)
 
 
-def pack(layout: Layout, tree: Finished, *, epoch: int, jobs: int) -> StoredTree:
-    """Store a tree; what is known of it is not read."""
+def pack(
+    layout: Layout, tree: Finished, recipe: Recipe, *, epoch: int, jobs: int, press: Press | None = None
+) -> StoredTree:
+    """Store a tree; what is known of it is not read, and layers of the version before are kept."""
     owners = dpkg_owners(tree.entries, tree.open_file)
-    return store_tree(layout, tree.entries, tree.open_file, owners=owners, epoch=epoch, jobs=jobs)
+    before = layers_before(layout, [recipe.name, lineage(recipe.base).get(notes.BASE_NAME, "")], tree.digest)
+    return store_tree(
+        layout,
+        tree.entries,
+        tree.open_file,
+        owners=owners,
+        epoch=epoch,
+        before=before,
+        jobs=jobs,
+        press=press,
+    )
 
 
 def digests_of(made: Made, pool: Executor) -> Digests:

@@ -17,10 +17,13 @@ def adopt(home: Home, ran: Sequence[Ran]) -> None:
     A layer of the same key that is there and sound stays: other builds may stand on it.
     """
     for step in ran:
-        old = layers.load(home, step.key)
-        fresh = layers.place(home, step.layer.key)
         if step.layer.key == step.key:
             continue
+        fresh = layers.place(home, step.layer.key)
+        if layers.same_facts(home, step.key, step.layer.key):
+            shutil.rmtree(fresh, ignore_errors=True)
+            continue
+        old = layers.load(home, step.key)
         if old is not None and (same(old, step.layer) or layers.intact(old)):
             shutil.rmtree(fresh, ignore_errors=True)
             continue

@@ -157,19 +157,21 @@ def frames(
 
 def pack(items: tuple[Item, ...], open_file: Opener, press: Press | None = None) -> Frame:
     """Read and compress the items of one frame; files that are whole in it are compared with their digests."""
-    raw = bytearray()
+    parts: list[bytes] = []
     offsets, heads = [], []
+    end = 0
     for item in items:
-        raw += item.header
-        offsets.append(len(raw))
         data = read(item, open_file) if item.length else b""
+        offsets.append(end + len(item.header))
         heads.append(head(data, item.start // BLOCK))
-        raw += data
-        if item.start + item.length == item.entry.size:
-            raw += bytes(-len(raw) % tar.RECORD)
-    whole = bytes(raw)
-    packed = press(items, whole) if press else compress(whole)
-    return Frame(items, whole, packed, tuple(offsets), tuple(heads))
+        end += len(item.header) + len(data)
+        last = item.start + item.length == item.entry.size
+        padding = bytes(-end % tar.RECORD) if last else b""
+        end += len(padding)
+        parts += [item.header, data, padding]
+    raw = b"".join(parts)  # bytes from a file are copied here only
+    packed = press(items, raw) if press else compress(raw)
+    return Frame(items, raw, packed, tuple(offsets), tuple(heads))
 
 
 def frame_key(items: Sequence[Item]) -> bytes:
