@@ -28,6 +28,8 @@ class Origin:
     """The file's time in nanoseconds; a file that is written to later would damage the machine."""
     checked: str = ""
     """The host's boot id when the bytes were last known to be right."""
+    built: bool = False
+    """Whether goldsmith built it: what system is in it is known then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,5 +115,6 @@ def _copy(source: Path, target: Path, made: LocalMachine, layer: str) -> LocalMa
         format="qcow2",
         size=facts.st_size,
         modified=facts.st_mtime_ns,
+        built=made.origin.built,
     )
     return replace(made, origin=origin, snapshots=(replace(made.snapshots[0], layer=""),))

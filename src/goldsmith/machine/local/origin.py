@@ -43,6 +43,7 @@ def find_origin(home: Home, ref: str) -> tuple[Origin, Path]:
         size=facts.st_size,
         modified=facts.st_mtime_ns,
         checked=boot_id(),
+        built=bool(image.facts.get("recipe_digest")),
     )
     return origin, disk
 

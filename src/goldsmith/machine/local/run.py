@@ -108,7 +108,7 @@ def _spec(
         credentials=credentials(agent),
         reboots=True,
         agent=True,
-        cx16=not machine.origin.digest,  # what we build does without it, somebody else's disk may not
+        cx16=not machine.origin.built,  # Debian and Ubuntu do without it, somebody else's system may not
         stays=True,
         name=machine.name,
         uuid=machine.uuid,
