@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from goldsmith.effects.clock import monotonic, sleep
+
 LOOPBACK = "127.0.0.1"
 BANNER = 256
+QUEUE_FULL = 0.05
+"""Seconds until a listener that had no room is asked again."""
 
 
 def free_port() -> int:
@@ -88,9 +92,20 @@ def unix_lines(path: Path, timeout: float) -> Iterator[Lines]:
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
-        connection.connect(str(path))
+        _connect(connection, path, monotonic() + timeout)
         with connection.makefile("rb") as reader:
             yield Lines(connection, reader)
+
+
+def _connect(connection: socket.socket, path: Path, deadline: float) -> None:
+    """Connect; a listener whose queue is full refuses at once whatever the time limit, see connect(2) on EAGAIN."""
+    while True:
+        try:
+            return connection.connect(str(path))
+        except BlockingIOError:
+            if monotonic() >= deadline:
+                raise
+            sleep(QUEUE_FULL)
 
 
 @dataclass(frozen=True, slots=True)
