@@ -24,7 +24,11 @@ def full(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 def test_a_listener_that_is_busy_is_waited_for(full: socket.socket, tmp_path: Path) -> None:
-    timer = threading.Timer(0.3, lambda: full.accept()[0].close())
+
+    def accept() -> None:
+        full.accept()[0].close()
+
+    timer = threading.Timer(0.3, accept)
     timer.start()
     with unix_lines(tmp_path / "s", 10) as lines:
         lines.send(b"hello")
