@@ -2,14 +2,25 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tests.store.kept import keep
 
-from goldsmith.builder.outputs import Artifact, check_formats, replace_file, write_outputs
+from goldsmith.builder.keep import Digests
+from goldsmith.builder.outputs import (
+    Artifact,
+    Wanted,
+    check_formats,
+    drafted_outputs,
+    place_outputs,
+    replace_file,
+    write_outputs,
+)
 from goldsmith.effects.files import sha256_file
 from goldsmith.errors import UsageError
+from goldsmith.store.archives import WRITERS
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, find
 
@@ -40,6 +51,26 @@ def test_every_format_is_named_by_image_and_version_and_told_by_its_digest(
         assert artifact.sha256 == sha256_file(artifact.path)
         assert artifact.size == artifact.path.stat().st_size
     assert sorted(p.name for p in (tmp_path / "out/deep").iterdir()) == ["web-1.0.0.qcow2", "web-1.0.0.raw"]
+
+
+def test_a_build_writes_the_archives_that_export_writes(home: Home, tmp_path: Path) -> None:
+    """As a build does it: drafted while the disk is there, written when the image has its name."""
+    made = image(home)
+    digests = Digests(Future(), Future())
+    wanted = Wanted(tmp_path / "out", ("raw", "tar", "oci-archive"))
+    with ThreadPoolExecutor() as pool:
+        digests.identity.set_result(made.digest)
+        digests.plain.set_result(sha256_file(home / "disk.raw"))
+        with drafted_outputs(wanted, home / "disk.raw", digests, pool, jobs=1) as drafts:
+            found = place_outputs(home, made, drafts.result())
+    assert [a.path.name for a in found] == ["web-1.0.0.raw", "web-1.0.0.tar", "web-1.0.0.oci.tar"]
+    for artifact in found[1:]:
+        assert artifact.sha256 == sha256_file(artifact.path)
+        exported = tmp_path / artifact.format
+        WRITERS[artifact.format](home, made, exported)
+        assert exported.read_bytes() == artifact.path.read_bytes()
+    assert written(home, tmp_path / "out", wanted.formats) == found
+    assert len(list((tmp_path / "out").iterdir())) == 3
 
 
 def test_a_second_build_has_its_number_in_the_name(home: Home, tmp_path: Path) -> None:

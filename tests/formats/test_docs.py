@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from goldsmith.model.format import FORMATS, Format
+from goldsmith.disk.formats import table
+from goldsmith.model.format import ARCHIVES, FORMATS, Format
+from goldsmith.store import archives
 
 PAGE = (Path(__file__).parent.parent.parent / "docs/formats.md").read_text()
 
@@ -29,5 +31,16 @@ def test_the_page_has_every_format(row: Format) -> None:
     assert line in PAGE.splitlines()
 
 
+@pytest.mark.parametrize("row", ARCHIVES, ids=lambda row: row.name)
+def test_the_page_has_every_archive(row: Format) -> None:
+    line = f"| `{row.name}` | `{row.suffix}` | {row.summary} | {', '.join(row.takers)} |"
+    assert line in PAGE.splitlines()
+
+
 def test_the_page_has_no_other_format() -> None:
-    assert sum(line.startswith("| `") for line in PAGE.splitlines()) == len(FORMATS)
+    assert sum(line.startswith("| `") for line in PAGE.splitlines()) == len(FORMATS) + len(ARCHIVES)
+
+
+def test_everything_that_is_listed_can_be_written() -> None:
+    assert list(table.WRITERS) == [row.name for row in FORMATS]
+    assert list(archives.WRITERS) == [row.name for row in ARCHIVES]

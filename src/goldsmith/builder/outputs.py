@@ -15,9 +15,10 @@ from goldsmith.disk.digest import sha256_sparse
 from goldsmith.disk.formats.table import find_format
 from goldsmith.disk.formats.write import write_file
 from goldsmith.disk.stored import raw_disk
-from goldsmith.effects.files import sync_directory, write_durably
+from goldsmith.effects.files import sha256_file, sync_directory, write_durably
 from goldsmith.errors import Unavailable, UsageError
 from goldsmith.model.format import Format
+from goldsmith.store.archives import WRITERS
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage
 
@@ -80,6 +81,8 @@ def draft_outputs(
         row = find_format(name)
         path = temporary(wanted.directory / f"build{row.suffix}")
         drafts.append(Draft(row, path, ""))
+        if name in WRITERS:  # made from the image in the store, once it is there
+            continue
         write_file(raw, path, row, jobs=jobs, digest=digests.identity.result() if row.has_identity else "")
         known = digests.plain.result() if name == "raw" else ""
         drafts[-1] = replace(drafts[-1], sha256=known or sha256_sparse(path))
@@ -92,9 +95,10 @@ def place_outputs(home: Home, image: StoredImage, drafts: Sequence[Draft]) -> tu
     record = read_record(home, image)
     for draft in drafts:
         path = output_path(image, draft.path.parent, draft.row)
+        sha256 = draft.sha256 or write_archive(home, image, draft.row, draft.path)
         draft.path.replace(path)
-        record[str(path)] = {"mark": mark(path), "sha256": draft.sha256}
-        artifacts.append(Artifact(draft.row.name, path, path.stat().st_size, draft.sha256))
+        record[str(path)] = {"mark": mark(path), "sha256": sha256}
+        artifacts.append(Artifact(draft.row.name, path, path.stat().st_size, sha256))
     if drafts:
         sync_directory(drafts[0].path.parent)
         write_record(home, image, record)
@@ -114,11 +118,19 @@ def temporary(path: Path) -> Path:
 
 def write_one(home: Home, image: StoredImage, row: Format, target: Path, *, jobs: int) -> str:
     """Write one file; gives the SHA-256 of its bytes."""
+    if row.name in WRITERS:
+        return write_archive(home, image, row, target)
     write_file(
         raw_disk(home, image), target, row, jobs=jobs, digest=str(image.facts.get("disk_digest") or "")
     )
     known = image.facts.get("disk_sha256") if row.name == "raw" else None
     return str(known) if known else sha256_sparse(target)
+
+
+def write_archive(home: Home, image: StoredImage, row: Format, target: Path) -> str:
+    """Write an image's tree, or all of it; gives the SHA-256 of the file's bytes."""
+    WRITERS[row.name](home, image, target)
+    return sha256_file(target)
 
 
 def check_formats(names: Sequence[str]) -> None:

@@ -15,12 +15,11 @@ from goldsmith.disk.stored import raw_disk
 from goldsmith.effects import clock
 from goldsmith.effects.files import sha256_file
 from goldsmith.errors import Unavailable, UsageError
-from goldsmith.model.format import NAMES
-from goldsmith.store.archives import ARCHIVES, Archive
+from goldsmith.model.format import NAMES, Format
+from goldsmith.store.archives import WRITERS
 from goldsmith.store.home import Home, find_home
 from goldsmith.store.images import find
 
-ALL = (*NAMES, *(archive.name for archive in ARCHIVES))
 SHA256_UP_TO = 16 << 30
 """Hashing holes takes as long as hashing data: above this size it would take minutes for a disk of a few MiB."""
 
@@ -37,7 +36,7 @@ class Found:
 
 @click.command("export", short_help="Write an image's disk in any format.")
 @click.argument("ref")
-@click.option("--format", "name", required=True, metavar="NAME", help=f"The format: {', '.join(ALL)}.")
+@click.option("--format", "name", required=True, metavar="NAME", help=f"The format: {', '.join(NAMES)}.")
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path), help="The file to write; replaced when whole."
 )
@@ -56,11 +55,10 @@ def command(*, ref: str, name: str, output: Path, jobs: int, as_json: bool) -> N
     a tar archive, and all of it, as an OCI archive.
     """
     start = clock.monotonic()
-    archive = next((archive for archive in ARCHIVES if archive.name == name), None)
-    if archive is not None:
-        export_archive(ref, archive, output, start=start, as_json=as_json)
-        return
     row = find_format(name)
+    if name in WRITERS:
+        export_archive(ref, row, output, start=start, as_json=as_json)
+        return
     found = find_disk(find_home(), ref)
     check_output(output, found.disk)
     export_file(found.disk, output, row, jobs=jobs, digest=found.digest)
@@ -82,7 +80,7 @@ def command(*, ref: str, name: str, output: Path, jobs: int, as_json: bool) -> N
     print(f"  for    {', '.join(row.takers)}")
 
 
-def export_archive(ref: str, archive: Archive, output: Path, *, start: float, as_json: bool) -> None:
+def export_archive(ref: str, archive: Format, output: Path, *, start: float, as_json: bool) -> None:
     """Write an image of the store as an archive, and say so."""
     home = find_home()
     if "/" in ref or Path(ref).exists():
@@ -92,7 +90,7 @@ def export_archive(ref: str, archive: Archive, output: Path, *, start: float, as
         )
     image = find(home, ref)
     check_output(output)
-    archive.write(home, image, output)
+    WRITERS[archive.name](home, image, output)
     facts = {
         "ref": ref,
         "format": archive.name,

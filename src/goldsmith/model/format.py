@@ -1,4 +1,7 @@
-"""The formats a disk can be written in, as rows of data; how each is written is in ``goldsmith.disk.formats``."""
+"""The formats an image can be written in, as rows of data.
+
+How a disk is written is in ``goldsmith.disk.formats``; how a tree and a whole image are, in ``goldsmith.store.archives``.
+"""
 
 from dataclasses import dataclass
 
@@ -87,6 +90,21 @@ FORMATS = (
         unit=GIB,
     ),
 )
-"""Every format."""
-NAMES = tuple(row.name for row in FORMATS)
-"""Their names, for recipes."""
+"""Every format of a disk."""
+ARCHIVES = (
+    Format(
+        "tar",
+        ".tar",
+        "the tree, as a tar archive",
+        ("tar", "containers (podman import)", "systemd-nspawn"),
+    ),
+    Format(
+        "oci-archive",
+        ".oci.tar",
+        "all of the image, as an OCI archive",
+        ("skopeo", "podman", "goldsmith import"),
+    ),
+)
+"""Every format that holds something else than a disk alone; an image of the store is needed for it."""
+NAMES = tuple(row.name for row in (*FORMATS, *ARCHIVES))
+"""All names, for recipes."""

@@ -27,7 +27,7 @@ YET = "leave it out for now"
 ELSEWHERE = "is not a key of goldsmith"
 RED_HAT = "is for Red Hat's systems"
 DISK = "the disk has one root; set its size by 'disk.size' and its file system by 'disk.root'"
-FORMATS = ("ova", "iso", "ami", "tar", "oci", "oci-archive", "squashfs", "pxe")
+FORMATS = ("ova", "iso", "ami", "oci", "squashfs", "pxe")
 
 REFUSALS = (
     Refusal(("policy",), YET),

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from goldsmith.effects.files import free_bytes, replacing, write_all
@@ -21,18 +21,6 @@ from goldsmith.store.partition import UNSTORED
 from goldsmith.store.tree import pieces
 
 PIECE = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """A kind of file that a stored image can be written as."""
-
-    name: str
-    suffix: str
-    takers: tuple[str, ...]
-    """Programs that take it."""
-    write: Callable[[Home, StoredImage, Path], None]
-    """Writes it, durably; the file appears whole or not at all."""
 
 
 def write_tree(home: Home, image: StoredImage, output: Path) -> None:
@@ -153,8 +141,8 @@ def need_space(output: Path, size: int) -> None:
         )
 
 
-ARCHIVES = (
-    Archive("tar", ".tar", ("tar", "containers (podman import)", "systemd-nspawn"), write_tree),
-    Archive("oci-archive", ".oci.tar", ("skopeo", "podman", "goldsmith import"), write_image),
-)
-"""One row for each kind."""
+WRITERS: Mapping[str, Callable[[Home, StoredImage, Path], None]] = {
+    "tar": write_tree,
+    "oci-archive": write_image,
+}
+"""One for each row of ``model.format.ARCHIVES``; each writes durably, and the file appears whole or not at all."""

@@ -13,7 +13,7 @@ from goldsmith.disk.formats.vhd import write_vhd
 from goldsmith.disk.formats.vhdx import write_vhdx
 from goldsmith.disk.formats.vmdk import write_vmdk
 from goldsmith.errors import UsageError
-from goldsmith.model.format import FORMATS, Format
+from goldsmith.model.format import ARCHIVES, FORMATS, Format
 
 
 class Writer(Protocol):
@@ -42,12 +42,12 @@ WRITERS: Mapping[str, Writer] = {
 
 
 def find_format(name: str) -> Format:
-    """The format of a name.
+    """The format of a name, of a disk or of an archive.
 
     Raises:
         UsageError: there is none; the hint has the nearest name, or all.
     """
-    rows = {row.name: row for row in FORMATS}
+    rows = {row.name: row for row in (*FORMATS, *ARCHIVES)}
     if name in rows:
         return rows[name]
     near = get_close_matches(name.casefold().removeprefix("."), rows, 1, 0.7)
