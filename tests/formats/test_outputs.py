@@ -10,7 +10,7 @@ from goldsmith.builder.outputs import check_formats, write_outputs
 from goldsmith.disk.formats.table import find_format
 from goldsmith.disk.formats.write import export_file
 from goldsmith.errors import UsageError
-from goldsmith.model.format import FORMATS, NAMES
+from goldsmith.model.format import NAMES, OUTPUTS
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, find
 
@@ -23,8 +23,7 @@ def image(room: Path, mixed: Path) -> StoredImage:
 def test_a_build_writes_what_export_writes_under_the_formats_suffix(
     room: Path, mixed: Path, image: StoredImage
 ) -> None:
-    names = [row.name for row in FORMATS]
-    made = write_outputs(Home(room / "home"), image, room / "out", names, jobs=2)
+    made = write_outputs(Home(room / "home"), image, room / "out", NAMES, jobs=2)
     assert [artifact.path.name for artifact in made] == [
         f"web-1.2.0.{suffix}" for suffix in ("raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "tar.gz")
     ]
@@ -47,6 +46,6 @@ def test_what_is_still_there_is_not_written_again(room: Path, image: StoredImage
 
 
 def test_formats_are_checked_before_a_build() -> None:
-    check_formats(NAMES)
+    check_formats(OUTPUTS)
     with pytest.raises(UsageError, match="there is no format 'oci' yet"):
         check_formats(["raw", "oci"])

@@ -18,7 +18,7 @@ from goldsmith.cli.progress import Lines, Live, progress_on_stderr
 from goldsmith.cli.settings import read_settings
 from goldsmith.effects import clock, namespace
 from goldsmith.effects.process import interact
-from goldsmith.model.format import NAMES
+from goldsmith.model.format import OUTPUTS
 from goldsmith.store.home import find_home
 from goldsmith.store.images import layout_of
 
@@ -33,7 +33,7 @@ from goldsmith.store.images import layout_of
     "formats",
     default="",
     metavar="LIST",
-    help=f"Formats for --output: {', '.join(NAMES)} (default: the recipe's outputs).",
+    help=f"Formats for --output: {', '.join(OUTPUTS)} (default: the recipe's outputs).",
 )
 @click.option(
     "--mirror", default="", metavar="URI", help="The package mirror; two with a space: main and security."

@@ -15,7 +15,7 @@ from goldsmith.disk.stored import raw_disk
 from goldsmith.effects import clock
 from goldsmith.effects.files import sha256_file
 from goldsmith.errors import Unavailable, UsageError
-from goldsmith.model.format import NAMES, Format
+from goldsmith.model.format import OUTPUTS, Format
 from goldsmith.store.archives import WRITERS
 from goldsmith.store.home import Home, find_home
 from goldsmith.store.images import find
@@ -36,7 +36,7 @@ class Found:
 
 @click.command("export", short_help="Write an image's disk in any format.")
 @click.argument("ref")
-@click.option("--format", "name", required=True, metavar="NAME", help=f"The format: {', '.join(NAMES)}.")
+@click.option("--format", "name", required=True, metavar="NAME", help=f"The format: {', '.join(OUTPUTS)}.")
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path), help="The file to write; replaced when whole."
 )

@@ -106,5 +106,7 @@ ARCHIVES = (
     ),
 )
 """Every format that holds something else than a disk alone; an image of the store is needed for it."""
-NAMES = tuple(row.name for row in (*FORMATS, *ARCHIVES))
+NAMES = tuple(row.name for row in FORMATS)
+"""The names of formats of a disk."""
+OUTPUTS = tuple(row.name for row in (*FORMATS, *ARCHIVES))
 """All names, for recipes."""

@@ -26,7 +26,7 @@ from goldsmith.model.customizations import (
     Timezone,
     User,
 )
-from goldsmith.model.format import NAMES
+from goldsmith.model.format import OUTPUTS
 from goldsmith.model.said import Says
 from goldsmith.model.seal import Seal
 
@@ -381,7 +381,7 @@ class Recipe:
     disk: Annotated[DiskSpec, Says("Size, file system and boot.")] = field(default_factory=DiskSpec)
     remove: Annotated[Remove, Says("What is taken out at the end.")] = field(default_factory=Remove)
     seal: Annotated[Seal, Says("What sealing leaves in the image.")] = field(default_factory=Seal)
-    outputs: Annotated[tuple[str, ...], Says("Formats that `build --output` writes.", choices=NAMES)] = (
+    outputs: Annotated[tuple[str, ...], Says("Formats that `build --output` writes.", choices=OUTPUTS)] = (
         "qcow2",
     )
     tests: Annotated[

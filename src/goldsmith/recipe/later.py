@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from goldsmith.errors import InputError
-from goldsmith.model.format import NAMES
+from goldsmith.model.format import OUTPUTS
 from goldsmith.recipe.document import Node
 from goldsmith.recipe.nodes import ITEM, find_all
 
@@ -39,7 +39,7 @@ REFUSALS = (
     Refusal(("disk", "encryption"), YET),
     Refusal(("disk", "swap"), "make a swap file on first boot by a component"),
     Refusal(("disk", "root"), "write ext4, or erofs for a root that is never written", ("xfs", "btrfs")),
-    Refusal(("outputs", ITEM), f"there are: {', '.join(NAMES)}", FORMATS),
+    Refusal(("outputs", ITEM), f"there are: {', '.join(OUTPUTS)}", FORMATS),
     Refusal(("outputs", ITEM), "write raw", ("img",), "is raw in goldsmith's words"),
     Refusal(("outputs", ITEM), "write vhd", ("vpc",), "is vhd in goldsmith's words"),
     Refusal(
