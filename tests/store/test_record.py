@@ -25,6 +25,7 @@ from goldsmith.store.tree import read_index
 
 MIB = 1 << 20
 SHELL = "/usr/bin/dash"
+CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
 WORDS = {"LC_ALL": "C", "PATH": os.environ["PATH"], "HOME": "/root", "SOURCE_DATE_EPOCH": str(EPOCH)}
 
 
@@ -55,12 +56,14 @@ def root(tmp_path: Path) -> Path:
     (root / "tmp").chmod(0o1777)
     os.link(root / "etc/d0/f7", root / "etc/second-name")
     os.symlink("x" * 100, root / "etc/link")
-    os.setxattr(
-        root / "bin/sh", "security.capability", bytes.fromhex("0100000200200000000000000000000000000000")
-    )
+    os.setxattr(root / "bin/sh", "security.capability", CAPABILITY)
+    age(root)
+    return root
+
+
+def age(root: Path) -> None:
     for path in sorted(root.rglob("*"), reverse=True):
         os.utime(path, (EPOCH - 9, EPOCH - 9), follow_symlinks=False)
-    return root
 
 
 def entries_of(root: Path) -> dict[str, TreeEntry]:
@@ -102,7 +105,43 @@ def recorded(layout: Layout, root: Path, raw: Path, version: str = "1.0.0") -> R
     facts = ImageFacts(
         "web", version, "amd64", EPOCH, tree_digest(entries.values()), disk_digest(raw), "0" * 64
     )
-    return record(layout, facts, entries, opener(root), raw, owners={"/large": "big"}, cuts=(MIB,))
+    owners = {"/large": "big"} | {path: "base" for path in entries if path.startswith("/usr/")}
+    return record(layout, facts, entries, opener(root), raw, owners=owners, cuts=(MIB,))
+
+
+def begin(root: Path) -> None:
+    for number in range(40):
+        file_in(root / f"usr/share/{number % 3}/{number}", noise(number, 3000))
+    for name in ("turns", "goes/deep/file", "goes/other", "room/a", "room/b", "first"):
+        file_in(root / "usr/lib" / name, name.encode())
+    os.link(root / "usr/lib/first", root / "usr/lib/second")
+
+
+def change(root: Path) -> None:
+    shutil.rmtree(root / "usr/lib/goes")
+    (root / "usr/lib/turns").unlink()
+    file_in(root / "usr/lib/turns/file", noise(90, 9000))
+    shutil.rmtree(root / "usr/lib/room")
+    (root / "usr/lib/room").symlink_to("turns")
+    (root / "usr/lib/second").unlink()
+    os.setxattr(root / "usr/share/1/1", "security.capability", CAPABILITY)
+
+
+def change_again(root: Path) -> None:
+    shutil.rmtree(root / "usr/lib/turns")
+    file_in(root / "usr/lib/turns", b"turns")
+    (root / "usr/lib/room").unlink()
+    file_in(root / "usr/lib/room/b", b"room/b")
+    (root / "usr/share/1/1").unlink()
+    (root / "usr/share/2").chmod(0o700)
+
+
+def file_in(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+HISTORIES = {"one version": (), "three versions": (begin, change, change_again)}
 
 
 def test_an_ext4_disk_comes_back_and_costs_little_beside_its_tree(
@@ -189,11 +228,21 @@ def podman() -> Iterator[list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("history", HISTORIES)
 def test_podman_shows_owners_modes_times_and_runs_it(
-    layout: Layout, root: Path, tmp_path: Path, podman: list[str]
+    layout: Layout, root: Path, tmp_path: Path, podman: list[str], history: str
 ) -> None:
     recorded(layout, root, disk_with(root, tmp_path / "raw"))
-    source = f"oci:{str(layout.directory).lower()}:web:1.0.0"
+    version = "1.0.0"
+    for number, step in enumerate(HISTORIES[history], 1):
+        step(root)
+        age(root)
+        version = f"1.0.{number}"
+        recorded(layout, root, disk_with(root, tmp_path / "raw"), version)
+    if HISTORIES[history]:
+        image = recorded_image(layout, f"web:{version}")
+        assert read_index(layout, image.tree_index.digest).layers[-1].gone
+    source = f"oci:{str(layout.directory).lower()}:web:{version}"
     if not Path(str(layout.directory).lower()).exists():
         os.symlink(layout.directory, tmp_path / "store")
     name = subprocess.run(
@@ -204,7 +253,7 @@ def test_podman_shows_owners_modes_times_and_runs_it(
     ).stdout
     there = entries_of(Path(mounted.strip().split()[-1]))
     mine = entries_of(root)
-    assert tree_digest([there[path] for path in mine]) == tree_digest(mine.values())
+    assert tree_digest(there.values()) == tree_digest(mine.values())
     ran = subprocess.run(
         [
             *podman,
