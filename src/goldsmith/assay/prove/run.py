@@ -14,6 +14,7 @@ from goldsmith.assay.prove.oracle import all_expectations, ask
 from goldsmith.assay.prove.subject import Subject
 from goldsmith.effects.claims import claimed
 from goldsmith.effects.clock import monotonic, now
+from goldsmith.effects.parallel import in_order
 from goldsmith.errors import CheckFailed, StepFailed, Unavailable
 from goldsmith.machine.channel import Guest
 from goldsmith.machine.identity import ask_identity
@@ -102,32 +103,35 @@ def meet(
     Raises:
         CheckFailed: one is not well.
     """
-    facts: list[Facts] = []
     if together:
         bench.note("booting two clones side by side")
         reports = bring_up(clones, bench.note)
-        facts = [meet_one(bench, clone, reports[clone.number], found) for clone in clones]
+        met = list(
+            in_order(lambda clone: meet_one(bench, clone, reports[clone.number]), clones, jobs=len(clones))
+        )
         clones[1].stop()
     else:
+        met = []
         for clone in reversed(clones):
             bench.note(f"booting clone {clone.number}; this host has no room for two at once")
             report = bring_up([clone], bench.note)[clone.number]
-            facts.insert(0, meet_one(bench, clone, report, found))
+            met.insert(0, meet_one(bench, clone, report))
             if clone.number != 1:
                 clone.stop()
-    return facts[0], facts[1]
+    for _, assertions in met:
+        found += assertions
+    found += own_tests(bench, clones[0])
+    return met[0][0], met[1][0]
 
 
-def meet_one(bench: Bench, clone: Clone, report: GuestReport, found: list[Assertion]) -> Facts:
-    """Ask one clone; the first one also for the recipe, the tests and the surface."""
+def meet_one(bench: Bench, clone: Clone, report: GuestReport) -> tuple[Facts, list[Assertion]]:
+    """Ask one clone; the first one also for the recipe, the components' tests and the surface."""
     with clone.inside() as guest:
         facts = ask_facts(guest, report)
-        found += judge.health(clone.number, facts)
+        found = list(judge.health(clone.number, facts))
         if clone.number == 1:
             found += closely(bench, clone, guest, facts)
-    if clone.number == 1:
-        found += own_tests(bench, clone)
-    return facts
+    return facts, found
 
 
 def closely(bench: Bench, clone: Clone, guest: Guest, facts: Facts) -> Iterator[Assertion]:
