@@ -71,7 +71,8 @@ def find_keyring(distribution: Distribution) -> Path:
             return Path(name)
     raise Unavailable(
         f"the keyring of {distribution.name} is not on this host: {distribution.keyrings[-1]!r}",
-        hint=f"install it: apt-get install --no-install-recommends {distribution.keyring_package}",
+        hint=f"install it: apt-get install --no-install-recommends {distribution.keyring_package}; if this host's distribution"
+        " lacks that package, copy the file from a host that has it",
     )
 
 
