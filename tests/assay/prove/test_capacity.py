@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from goldsmith.assay.prove.capacity import free_memory, idle_between, idle_processors
+from goldsmith.assay.prove.capacity import free_memory, idle_between, idle_processors, is_busy
 
 CPU = f"cpu{min(os.sched_getaffinity(0))}"
 
@@ -38,3 +38,23 @@ def test_memory_that_can_be_given_is_read_in_bytes(tmp_path: Path) -> None:
     told = tmp_path / "meminfo"
     told.write_text("MemTotal:  2000 kB\nMemAvailable:    1000 kB\n")
     assert free_memory(told) == 1000 << 10
+
+
+@pytest.mark.parametrize(
+    ("told", "busy"),
+    [
+        pytest.param(
+            "some avg10=80.00 avg60=7.31 avg300=1.00 total=1\n", False, id="two guests on two processors"
+        ),
+        pytest.param("some avg10=2.00 avg60=54.66 avg300=1.00 total=1\n", True, id="somebody always waits"),
+        pytest.param(
+            "some avg10=0.00 avg60=1.00 avg300=0.00 total=1\nfull avg10=0 avg60=99.0 avg300=0 total=0\n",
+            False,
+            id="what all wait for is another line",
+        ),
+    ],
+)
+def test_a_host_is_busy_when_somebody_waits_for_its_processors(tmp_path: Path, told: str, busy: bool) -> None:
+    (tmp_path / "cpu").write_text(told)
+    assert is_busy(tmp_path / "cpu") is busy
+    assert is_busy(tmp_path / "none") is (os.getloadavg()[0] > 1.5 * len(os.sched_getaffinity(0)))

@@ -1,6 +1,7 @@
 """What this host has to spare for guests."""
 
 import os
+import re
 from pathlib import Path
 
 from goldsmith.effects.clock import sleep
@@ -13,6 +14,12 @@ SAMPLE = 0.5
 """Seconds: the load average remembers a minute of what is over, such as the build just before."""
 TAKEN = 0.6
 """The part of a processor that may be in use where an emulated guest is to have it."""
+PRESSURE = Path("/proc/pressure/cpu")
+WAITED = re.compile(r"^some .*\bavg60=([0-9.]+)", re.MULTILINE)
+MUCH = 30.0
+"""Percent of the last minute in which somebody waited for a processor; two guests on two processors: below 10."""
+MANY = 1.5
+"""Threads that want each processor, where the kernel does not tell how long they waited."""
 IDLE = slice(3, 5)
 """Where ``idle`` and ``iowait`` stand in a line of /proc/stat; proc(5)."""
 
@@ -63,6 +70,12 @@ def _times(text: str) -> dict[str, list[int]]:
     return {name: [int(number) for number in numbers[:8]] for name, *numbers in lines}
 
 
-def is_busy() -> bool:
+def is_busy(told: Path = PRESSURE) -> bool:
     """Whether processors were wanted by more than there are: emulated guests then miss their deadlines."""
-    return os.getloadavg()[0] > len(os.sched_getaffinity(0))
+    try:
+        found = WAITED.search(told.read_text())
+    except OSError:  # a kernel without pressure stall information
+        found = None
+    if found:
+        return float(found[1]) > MUCH
+    return os.getloadavg()[0] > MANY * len(os.sched_getaffinity(0))

@@ -156,7 +156,10 @@ class Clone:
         lines, trouble = self._read()
         words = said(self.machine.report, self.agent.nonce)
         if is_complete(words):
-            return self._judged(read_report(words), lines)
+            report = read_report(words)
+            if trouble and not report.is_well and self._was_too_slow(trouble):
+                return trouble
+            return self._judged(report, lines)
         if trouble and trouble.sign.talks and not self.last_words:
             waits = PATIENCE_ENDED.search(trouble.line) and self.setting.accelerator is Accelerator.TCG
             self.last_words = monotonic() + (LAST_WORDS_OF_THE_SLOW if waits else LAST_WORDS)
@@ -187,9 +190,11 @@ class Clone:
 
     def _may_be_the_hosts(self, trouble: Trouble) -> bool:
         """Whether an emulated CPU, or a host without time for it, does this to a sound image."""
-        if trouble.sign.emulators:
-            return True
-        slow = self.setting.accelerator is Accelerator.TCG and is_busy()
+        return trouble.sign.emulators or self._was_too_slow(trouble)
+
+    def _was_too_slow(self, trouble: Trouble) -> bool:
+        """Whether the host may have been too busy for an emulated guest to find its devices; believed once."""
+        slow = self.setting.accelerator is Accelerator.TCG and self.tries == 1 and is_busy()
         return slow and bool(PATIENCE_ENDED.search(trouble.line))
 
     def again(self) -> None:
@@ -301,7 +306,7 @@ def bring_up(clones: Sequence[Clone], note: Note) -> dict[int, GuestReport]:
                 reports[clone.number] = found
                 clone.has_been_up = True
             elif found is not None:
-                note(f"clone {clone.number}: {found.sign.name}; again, since emulated CPUs do that")
+                note(f"clone {clone.number}: {found.sign.name}; again, since that may be the emulator's fault")
                 clone.again()
         sleep(LOOK_AGAIN)
     return reports
