@@ -114,10 +114,20 @@ def test_a_host_name_is_shared_only_where_it_is_declared(
         ({"ports": frozenset({"22:tcp", "80:tcp"})}, "the same listening ports"),
         ({"setuid": frozenset[str]()}, "the same setuid files"),
         ({"files": {**OTHER.files, "/etc/shadow": "x"}}, "the same files but those listed"),
+        (
+            {"files": {**OTHER.files, "/etc/sudoers.d/90-cloud-init-users without comments": "x"}},
+            "the same files but those listed",
+        ),
     ],
 )
 def test_what_else_differs_is_found(change: dict[str, object], name: str) -> None:
     assert list(failures(list(judge.identities(ONE, replace(OTHER, **change), "")))) == [name]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", ["/etc/machine-id", "/etc/sudoers.d/90-cloud-init-users", "/root/.cache/x"])
+def test_what_may_differ_is_no_finding(path: str) -> None:
+    other = replace(OTHER, files={**OTHER.files, path: "x"})
+    assert failures(list(judge.identities(ONE, other, ""))) == {}
 
 
 @pytest.mark.parametrize(

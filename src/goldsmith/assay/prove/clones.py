@@ -306,7 +306,9 @@ def bring_up(clones: Sequence[Clone], note: Note) -> dict[int, GuestReport]:
                 reports[clone.number] = found
                 clone.has_been_up = True
             elif found is not None:
-                note(f"clone {clone.number}: {found.sign.name}; again, since that may be the emulator's fault")
+                note(
+                    f"clone {clone.number}: {found.sign.name}; again, since that may be the emulator's fault"
+                )
                 clone.again()
         sleep(LOOK_AGAIN)
     return reports

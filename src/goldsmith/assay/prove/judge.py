@@ -11,7 +11,7 @@ from goldsmith.model.proof import Assertion, Expected, Group, Standing
 MAY_DIFFER = re.compile(
     r"/etc/(machine-id|hostname|hosts|resolv\.conf|adjtime|\.updated|ssh/ssh_host_.*|iscsi/initiatorname\.iscsi|"
     r"nvme/host(nqn|id)|udev/rules\.d/70-persistent-net\.rules|netplan/50-cloud-init\.yaml|"
-    r"network/interfaces\.d/50-cloud-init|systemd/network/10-cloud-init-.*|cloud/cloud\.cfg\.d/90-.*|"
+    r"network/interfaces\.d/50-cloud-init|systemd/network/10-cloud-init-.*|cloud/cloud\.cfg\.d/90-.*|sudoers\.d/90-cloud-init-users|"
     r"ssl/certs/ssl-cert-snakeoil\.pem|ssl/certs/[0-9a-f]{8}\.0|ssl/private/.*|lvm/devices/.*|aide/.*|chrony/chrony\.keys)"
     r"|/boot/(efi/)?loader/random-seed|/boot/grub/grubenv|/root/\.(cache|lesshst|wget-hsts)(/.*)?"
 )
