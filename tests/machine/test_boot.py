@@ -1,17 +1,18 @@
 """The boot check against real, tiny guests: a boot sector that says something, and one real image where there is one."""
 
-import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from goldsmith.disk.stored import raw_disk
 from goldsmith.errors import CheckFailed, InputError, MissingTool
 from goldsmith.machine.boot import Page, check
 from goldsmith.machine.firmware import Ovmf, place_uefi
 from goldsmith.model.machine import Accelerator, Firmware
 from goldsmith.store.home import Home
+from goldsmith.store.images import find
 
 pytestmark = pytest.mark.usefixtures("qemu")
 
@@ -164,15 +165,14 @@ def test_missing_firmware_names_its_package(tmp_path: Path) -> None:
 @pytest.mark.image
 @pytest.mark.slow
 @pytest.mark.parametrize("firmware", Firmware)
-def test_a_real_image_is_well_and_serves_its_page(home: Home, firmware: Firmware) -> None:
-    disk = os.environ.get("GOLDSMITH_TEST_DISK")
-    if not disk:
-        pytest.skip("GOLDSMITH_TEST_DISK names no disk")
-    page = os.environ.get("GOLDSMITH_TEST_PAGE")
-    asked = Page(int(page.partition("/")[0]), f"/{page.partition('/')[2]}") if page else None
-    report = check(Path(disk), home=home, firmware=firmware, page=asked)
+def test_a_real_image_is_well_and_serves_its_page(
+    home: Home, shared_home: Home, web_build: Mapping[str, object], firmware: Firmware
+) -> None:
+    disk = raw_disk(shared_home, find(shared_home, str(web_build["name"])))
+    report = check(disk, home=home, firmware=firmware, page=Page(80, "/"), timeout=400)
     assert report.guest.is_well
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", report.guest.kernel)
     assert re.fullmatch(r"[0-9a-f]{32}", report.guest.machine_id)
     assert report.guest.root_bytes is not None
-    assert (report.http is None) == (asked is None)
+    assert report.http is not None
+    assert report.http.status == 200
