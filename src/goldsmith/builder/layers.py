@@ -299,10 +299,9 @@ def tell(where: str, path: Path, facts: os.stat_result) -> TreeEntry:
 
 def xattrs(path: Path) -> tuple[tuple[str, str], ...]:
     """The extended attributes that belong to the tree."""
+    found = [n for n in os.listxattr(path, follow_symlinks=False) if n.startswith(KEPT_XATTRS)]
+    if not found:
+        return ()
     marks = mark_prefix()
-    names = [
-        n
-        for n in os.listxattr(path, follow_symlinks=False)
-        if n.startswith(KEPT_XATTRS) and not n.startswith(marks)
-    ]
-    return tuple((name, os.getxattr(path, name, follow_symlinks=False).hex()) for name in sorted(names))
+    names = sorted(name for name in found if not name.startswith(marks))
+    return tuple((name, os.getxattr(path, name, follow_symlinks=False).hex()) for name in names)

@@ -15,7 +15,7 @@ from goldsmith.store.images import StoredImage, images_named, layout_of, make_ne
 
 MOST_LAYERS = 150
 """The kernel takes the options of a mount on one page, and each layer is a word of it."""
-DISK_VERSION = 3
+DISK_VERSION = 4
 """The version of the code that makes disks; raise it when the same tree gives another disk."""
 
 
