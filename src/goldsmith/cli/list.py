@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 import click
 
 from goldsmith.cli.units import bytes_of
+from goldsmith.effects.allocator import garbage_kept
 from goldsmith.model.oci import Descriptor
 from goldsmith.store import notes
 from goldsmith.store.home import find_home
-from goldsmith.store.images import MOVING, NUMBERED, StoredImage, images_of, layout_of
+from goldsmith.store.images import VERSIONED, StoredImage, images_of, layout_of
 
 SHORT = 19
 """Letters of a digest that are shown."""
@@ -21,22 +22,23 @@ FACTS = ("digest", "architecture", "created", "tree_size", "disk_size", "reprodu
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(name: str, *, as_json: bool) -> None:
     """List all images, or those of NAME: by name, version and build; the newest of a version last."""
-    refs = layout_of(find_home()).refs(name)
-    images = list(images_of(layout_of(find_home()), refs))
-    tags = tags_of(refs)
-    if as_json:
-        print(json.dumps({"images": [as_object(image, tags) for image in images]}, indent=1))
-    elif not images:
-        print("there is no image yet: goldsmith build RECIPE")
-    else:
-        print("\n".join(table(images, tags)))
+    with garbage_kept():
+        refs = layout_of(find_home()).refs(name)
+        images = list(images_of(layout_of(find_home()), refs))
+        tags = tags_of(refs)
+        if as_json:
+            print(json.dumps({"images": [as_object(image, tags) for image in images]}, indent=1))
+        elif not images:
+            print("there is no image yet: goldsmith build RECIPE")
+        else:
+            print("\n".join(table(images, tags)))
 
 
 def tags_of(refs: Mapping[str, Descriptor]) -> dict[str, list[str]]:
     """By digest: the tags that people have given."""
     found: dict[str, list[str]] = {}
     for reference, item in refs.items():
-        if not NUMBERED.fullmatch(reference) and not MOVING.fullmatch(reference):
+        if not VERSIONED.fullmatch(reference):
             found.setdefault(item.digest, []).append(reference)
     return found
 
@@ -71,8 +73,8 @@ def table(images: Sequence[StoredImage], tags: Mapping[str, list[str]]) -> list[
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    form = "  ".join(f"{{:<{width}}}" for width in widths)
-    return [form.format(*row).rstrip() for row in rows]
+    form = "  ".join(f"%-{width}s" for width in widths)
+    return [(form % row).rstrip() for row in rows]
 
 
 def told_bytes(text: str) -> str:

@@ -26,6 +26,7 @@ REFERENCE = re.compile(
 VERSION = r"(?P<name>[a-z0-9][a-z0-9._-]*):(?P<version>\d+\.\d+\.\d+)"
 MOVING = re.compile(VERSION)
 NUMBERED = re.compile(VERSION + r"-b(?P<build>[1-9]\d*)")
+VERSIONED = re.compile(VERSION + r"(?:-b([1-9]\d*))?")
 Refs = dict[str, Descriptor]
 TEXTS = {
     "architecture": notes.ARCHITECTURE,
@@ -96,14 +97,19 @@ def all_images(layout: Layout) -> Iterator[StoredImage]:
 def images_of(layout: Layout, refs: Mapping[str, Descriptor]) -> Iterator[StoredImage]:
     """The images that refs name."""
     found: dict[tuple[str, str], dict[int, Descriptor]] = {}
+    moving: list[tuple[str, str]] = []
     for reference, item in refs.items():
-        if match := NUMBERED.fullmatch(reference):
-            found.setdefault((match["name"], match["version"]), {})[int(match["build"])] = item
-    for reference, item in refs.items():
-        if match := MOVING.fullmatch(reference):  # put there by another program, which knows no build numbers
-            builds = found.setdefault((match["name"], match["version"]), {})
-            if item.digest not in {build.digest for build in builds.values()}:
-                builds[max(builds, default=0) + 1] = layout.noted(item)
+        if match := VERSIONED.fullmatch(reference):
+            name, version, build = match.groups()
+            if build:
+                found.setdefault((name, version), {})[int(build)] = item
+            else:
+                moving.append((name, version))
+    for name, version in moving:
+        builds, item = found.setdefault((name, version), {}), refs[f"{name}:{version}"]
+        if all(item.digest != build.digest for build in builds.values()):
+            # put there by another program, which knows no build numbers
+            builds[max(builds, default=0) + 1] = layout.noted(item)
     for name, version in sorted(found, key=lambda key: (key[0], *map(int, key[1].split(".")))):
         builds = found[name, version]
         last = refs.get(f"{name}:{version}")
