@@ -8,7 +8,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-AHEAD = 8
+AHEAD = 4
 """How many items a worker may have waiting; enough to never idle, little enough to hold few in memory."""
 
 
