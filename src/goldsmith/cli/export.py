@@ -62,20 +62,20 @@ def command(*, ref: str, name: str, output: Path, jobs: int, as_json: bool) -> N
     found = find_disk(find_home(), ref)
     check_output(output, found.disk)
     export_file(found.disk, output, row, jobs=jobs, digest=found.digest)
-    size = output.stat().st_size
-    facts = {
-        "ref": ref,
-        "format": row.name,
-        "path": str(output.absolute()),
-        "size": size,
-        "disk_size": exported_size(found.disk.stat().st_size, row),
-        "sha256": sha256_sparse(output) if size <= SHA256_UP_TO else None,
-        "seconds": round(clock.monotonic() - start, 3),
-    }
     if as_json:
+        size = output.stat().st_size
+        facts = {
+            "ref": ref,
+            "format": row.name,
+            "path": str(output.absolute()),
+            "size": size,
+            "disk_size": exported_size(found.disk.stat().st_size, row),
+            "sha256": sha256_sparse(output) if size <= SHA256_UP_TO else None,
+            "seconds": round(clock.monotonic() - start, 3),
+        }
         print(json.dumps(facts, indent=2))
         return
-    print(f"{ref} exported as {row.name} in {facts['seconds']:.1f} s")
+    print(f"{ref} exported as {row.name} in {clock.monotonic() - start:.1f} s")
     print(f"  file   {output} ({output.stat().st_blocks * 512 / 1e6:.1f} MB on the disk)")
     print(f"  for    {', '.join(row.takers)}")
 
