@@ -10,7 +10,7 @@ from goldsmith.effects.allocator import garbage_kept
 from goldsmith.model.oci import Descriptor
 from goldsmith.store import notes
 from goldsmith.store.home import find_home
-from goldsmith.store.images import VERSIONED, StoredImage, images_of, layout_of
+from goldsmith.store.images import StoredImage, images_of, layout_of
 
 SHORT = 19
 """Letters of a digest that are shown."""
@@ -25,7 +25,7 @@ def command(name: str, *, as_json: bool) -> None:
     with garbage_kept():
         refs = layout_of(find_home()).refs(name)
         images = list(images_of(layout_of(find_home()), refs))
-        tags = tags_of(refs)
+        tags = tags_of(refs, images)
         if as_json:
             print(json.dumps({"images": [as_object(image, tags) for image in images]}, indent=1))
         elif not images:
@@ -34,11 +34,12 @@ def command(name: str, *, as_json: bool) -> None:
             print("\n".join(table(images, tags)))
 
 
-def tags_of(refs: Mapping[str, Descriptor]) -> dict[str, list[str]]:
+def tags_of(refs: Mapping[str, Descriptor], images: Sequence[StoredImage]) -> dict[str, list[str]]:
     """By digest: the tags that people have given."""
+    own = {name for image in images for name in (image.own, f"{image.name}:{image.version}")}
     found: dict[str, list[str]] = {}
     for reference, item in refs.items():
-        if not VERSIONED.fullmatch(reference):
+        if reference not in own:
             found.setdefault(item.digest, []).append(reference)
     return found
 

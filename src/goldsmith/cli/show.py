@@ -1,15 +1,16 @@
 """``goldsmith show REF``: all that is known of one image."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 
 from goldsmith.cli.units import bytes_of
+from goldsmith.effects.allocator import garbage_kept
 from goldsmith.model import oci
 from goldsmith.store import notes
 from goldsmith.store.home import find_home
-from goldsmith.store.images import StoredImage, find, layout_of
+from goldsmith.store.images import StoredImage, find_with_names, layout_of
 from goldsmith.store.layout import Layout
 from goldsmith.store.record import parts_of
 
@@ -25,17 +26,17 @@ def command(ref: str, *, as_json: bool) -> None:
     REF is an image: web, web:1.2.0, web:1.2.0-b2, web:TAG or web@sha256:…
     """
     home = find_home()
-    image = find(home, ref)
-    facts = facts_of(layout_of(home), image)
+    with garbage_kept():
+        image, names = find_with_names(home, ref)
+    facts = facts_of(layout_of(home), image, names)
     print(json.dumps(facts, indent=2) if as_json else in_words(facts))
 
 
-def facts_of(layout: Layout, image: StoredImage) -> dict[str, object]:
+def facts_of(layout: Layout, image: StoredImage, names: Sequence[str]) -> dict[str, object]:
     """The image for machines."""
     parts = parts_of(layout, image.index, image.reference)
     told = layout.read(image.index.digest).get("annotations")
     said = told if isinstance(told, dict) else {}
-    names = [name for name, item in layout.refs(image.name).items() if item.digest == image.index.digest]
     _, *layers = layout.children(parts.container.digest)
     known = image.facts
     rest = [image.index, parts.container, parts.disk, parts.tree_index, parts.disk_map, *parts.literals]
@@ -44,7 +45,7 @@ def facts_of(layout: Layout, image: StoredImage) -> dict[str, object]:
         "name": image.name,
         "version": image.version,
         "build": image.build,
-        "names": sorted(names),
+        "names": list(names),
         "newest": image.newest,
         "digest": image.digest,
         "oci_digest": image.index.digest,

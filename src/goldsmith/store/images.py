@@ -112,6 +112,10 @@ def images_of(layout: Layout, refs: Mapping[str, Descriptor]) -> Iterator[Stored
             builds[max(builds, default=0) + 1] = layout.noted(item)
     for name, version in sorted(found, key=lambda key: (key[0], *map(int, key[1].split(".")))):
         builds = found[name, version]
+        if len(builds) == 1:
+            ((build, item),) = builds.items()
+            yield StoredImage(name, version, build, item, newest=True)
+            continue
         last = refs.get(f"{name}:{version}")
         newest = next((n for n, item in builds.items() if last and item.digest == last.digest), max(builds))
         for build in sorted(builds, key=lambda build: (build == newest, build)):
@@ -133,6 +137,11 @@ def find(home: Home, reference: str) -> StoredImage:
     Raises:
         UsageError: there is none, or the text is no reference.
     """
+    return find_with_names(home, reference)[0]
+
+
+def find_with_names(home: Home, reference: str) -> tuple[StoredImage, list[str]]:
+    """The image that a reference names, as ``find`` has it, and all the names that it has, sorted."""
     match = REFERENCE.fullmatch(reference)
     if match is None:
         raise UsageError(
@@ -151,7 +160,7 @@ def find(home: Home, reference: str) -> StoredImage:
             else "none has been built yet: goldsmith build RECIPE"
         )
         raise UsageError(f"there is no image {reference!r} in {home.path}", hint=hint)
-    return found[-1]
+    return found[-1], sorted(ref for ref, item in refs.items() if item.digest == found[-1].index.digest)
 
 
 def choose(
