@@ -3,12 +3,15 @@
 import bz2
 import gzip
 import hashlib
+import io
 import lzma
 import os
 import random
 import resource
+import tarfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from tests.adopt.archives import OS_RELEASE, ROOT, STATUS, oci_archive, tar
 from tests.adopt.disks import ROOT_UUID, ext, system
 from tests.disk.read.conftest import make_ext
 from tests.fuzz.mutate import mutate, weak_spots
+from tests.store.trees import linked, opener, tree_of
 
 from goldsmith.disk.adopt.archive import read_archive
 from goldsmith.disk.adopt.recognise import installed, parse_os_release
@@ -32,7 +36,14 @@ from goldsmith.disk.read.tables import partitions
 from goldsmith.disk.read.tar import members
 from goldsmith.effects.process import run
 from goldsmith.errors import InputError, NoSpace
+from goldsmith.model.oci import Descriptor, digest_of
+from goldsmith.model.tree import TreeEntry
 from goldsmith.store.home import Home
+from goldsmith.store.layers import content_of
+from goldsmith.store.layout import Layout
+from goldsmith.store.listing import read_layer
+from goldsmith.store.pack import frames
+from goldsmith.store.tar import END
 
 FEW, MANY = 120, 20_000
 SECONDS = 10.0
@@ -104,6 +115,39 @@ def read_texts(path: Path) -> None:
     text = path.read_bytes().decode(errors="replace")
     parse_os_release(text)
     installed(text)
+
+
+def read_own_layer(path: Path) -> None:
+    """A layer of the store; what it is said to hold must be what another program finds in it."""
+    data = path.read_bytes() + END
+    compress = zstandard.ZstdCompressor().compress
+    packed = compress(data[: -len(END)]) + compress(END)
+    layout = Layout(path.with_suffix(".store"))
+    blob = Descriptor("layer", digest_of(packed), len(packed))
+    layout.blobs.directory.mkdir(parents=True, exist_ok=True)
+    layout.blobs.path(blob.digest).write_bytes(packed)
+    try:
+        content = read_layer(layout, blob).content
+    except ValueError:
+        return
+    finally:
+        layout.blobs.path(blob.digest).unlink()
+    with tarfile.open(fileobj=io.BytesIO(data)) as reader:
+        named = sorted(f"/{member.name}" for member in reader)
+    assert named == sorted([*content.entries, *(entry.path for entry in content.above)])
+
+
+def sample_layer(_room: Path) -> bytes:
+    """A layer's archive without its end: small and large files, links of both kinds, attributes, long names."""
+    large, long = bytes(range(256)) * 600, "/" + "d" * 90 + "/" + "möhre" * 20
+    files = {"/usr/bin/a": b"a" * 700, "/usr/large": large, long: b"long", "/usr/empty": b""}
+    link = TreeEntry("/usr/link", "symlink", 0o777, 0, 0, 5, target="x" * 120)
+    entries, contents = linked(tree_of(files, [link]), "/usr/bin/a", "/usr/bin/b", "group")
+    entries[long] = replace(entries[long], xattrs=(("user.note", "ff00"),), uid=1 << 22)
+    inside = [entry for entry in entries.values() if entry.kind != "dir"]
+    content = content_of(inside, entries, {})
+    made = frames(list(content.entries.values()), content.above, {}, opener(contents), jobs=1)
+    return b"".join(frame.raw for frame in made).removesuffix(END)
 
 
 def sample_ext(room: Path, *options: str) -> bytes:
@@ -178,6 +222,7 @@ TARGETS: dict[str, tuple[Callable[[Path], bytes], Reader]] = {
     "xz": (lambda _: lzma.compress(tar(ROOT)), read_packed),
     "bzip2": (lambda _: bz2.compress(tar(ROOT)), read_packed),
     "zstd": (lambda _: zstandard.ZstdCompressor().compress(tar(ROOT)), read_packed),
+    "a layer of the store": (sample_layer, read_own_layer),
     "os-release and status": (lambda _: OS_RELEASE + STATUS, read_texts),
 }
 
