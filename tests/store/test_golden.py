@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.store.ground import first_tree, goldsmith, keep, second_tree
+from tests.store.ground import LISTS, first_tree, goldsmith, keep, second_tree
+from tests.store.trees import Tree, noise, tree_of
 
 from goldsmith.disk.digest import disk_digest
 from goldsmith.disk.stored import raw_disk
@@ -40,11 +41,19 @@ def facts(home: Home, reference: str) -> dict[str, object]:
     }
 
 
+def with_programs(tree: Tree, count: int) -> Tree:
+    """A tree with programs of a package besides."""
+    programs = {f"/usr/lib/base/{number}": noise(number, 2000) for number in range(count)}
+    listed = {f"{LISTS}/base.list": b"".join(f"/usr/lib/base/{number}\n".encode() for number in range(12))}
+    entries, contents = tree_of({**programs, **listed})
+    return dict(sorted({**entries, **tree[0]}.items())), {**contents, **tree[1]}
+
+
 def write(target: Path) -> None:
-    """Make a golden store with two images, and what it says beside it."""
+    """Make a golden store with two images, of which the second keeps a layer of the first, and what it says beside it."""
     home = Home(target / "home")
-    keep(home, first_tree())
-    keep(home, second_tree(), version="1.1.0")
+    keep(home, with_programs(first_tree(), 12))
+    keep(home, with_programs(second_tree(), 10), version="1.1.0")
     shutil.rmtree(layout_of(home).known)
     (target / "told.json").write_text(json.dumps(told(home), indent=1, sort_keys=True) + "\n")
     shutil.rmtree(home / "cache")
@@ -58,8 +67,15 @@ def golden(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path / "golden"
 
 
-def test_there_is_a_golden_store() -> None:
-    assert "store-1" in STORES
+def test_there_is_a_golden_store_of_every_format() -> None:
+    assert STORES == ["store-1", "store-2"]
+
+
+def test_the_second_one_has_layers_that_were_kept() -> None:
+    home = Home(GOLDEN / "store-2/home")
+    one, two = (contents_of(home, find(home, f"web:1.{minor}.0")).index for minor in (0, 1))
+    assert two.layers[-1].gone == ("/usr/lib/base/10", "/usr/lib/base/11")
+    assert {layer.blob for layer in one.layers} & {layer.blob for layer in two.layers}
 
 
 def test_a_golden_store_says_what_it_said(golden: Path) -> None:

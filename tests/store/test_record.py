@@ -171,6 +171,23 @@ def test_the_same_image_recorded_again_writes_nothing(layout: Layout, root: Path
     assert {path.name: path.stat().st_ino for path in layout.blobs.all()} == before
 
 
+def test_an_earlier_tree_again_is_cut_as_it_was(layout: Layout, root: Path, tmp_path: Path) -> None:
+    begin(root)
+    age(root)
+    raw = disk_with(root, tmp_path / "raw")
+    first = recorded(layout, root, raw)
+    subprocess.run(["cp", "-a", root, tmp_path / "before"], check=True)
+    change(root)
+    recorded(layout, root, disk_with(root, tmp_path / "raw2"), "1.0.1")
+    before = {path.name for path in layout.blobs.all()}
+    shutil.rmtree(root)
+    subprocess.run(["cp", "-a", tmp_path / "before", root], check=True)
+    again = recorded(layout, root, raw, "1.0.2")
+    assert (again.tree_index, again.disk_map) == (first.tree_index, first.disk_map)
+    new = [path for path in layout.blobs.all() if path.name not in before]
+    assert sum(path.stat().st_size for path in new) < 5000  # manifests
+
+
 def test_a_small_change_costs_little(layout: Layout, root: Path, tmp_path: Path) -> None:
     recorded(layout, root, disk_with(root, tmp_path / "raw"))
     before = {path.name for path in layout.blobs.all()}
