@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model import oci
 from goldsmith.model.oci import Descriptor
+from goldsmith.store import notes
 from goldsmith.store.check import Hurt, check
+from goldsmith.store.gc import collect
 from goldsmith.store.layout import Layout
 
 
@@ -53,6 +55,23 @@ def test_a_ref_is_replaced_and_forgotten(layout: Layout) -> None:
         UsageError, match=r"there is no image 'web:1.0.0' in .*\n  hint: there are: none of that name"
     ):
         layout.untag("web:1.0.0")
+
+
+def test_what_an_image_says_beside_a_name_is_repeated_but_for_what_only_the_store_says(
+    layout: Layout,
+) -> None:
+    """One that says it speaks of something else would lose its objects to gc."""
+    told = {notes.TITLE: "web", "com.example": "yes"}
+    lies = {name: "lie" for name in (notes.SUBJECT, notes.BUILD, notes.LISTING, oci.REF_NAME)}
+    empty = layout.blobs.put(oci.EMPTY_JSON, oci.EMPTY)
+    manifest = layout.blobs.put(oci.manifest(empty, []), oci.MANIFEST)
+    layout.tag("web:1", layout.blobs.put(oci.index([manifest], annotations=told | lies), oci.INDEX))
+    found = layout.refs()["web:1"]
+    assert dict(found.annotations) == {**told, oci.REF_NAME: "web:1"}
+    assert collect(layout).objects == ()
+    many = {f"com.example.{number}": "x" * 100 for number in range(100)}
+    layout.tag("web:2", layout.blobs.put(oci.index([manifest], annotations=told | many), oci.INDEX))
+    assert dict(layout.refs()["web:2"].annotations) == {notes.TITLE: "web", oci.REF_NAME: "web:2"}
 
 
 def test_entries_of_others_survive(layout: Layout) -> None:

@@ -26,11 +26,13 @@ from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model import oci
 from goldsmith.model.oci import Descriptor
 from goldsmith.store.blobs import Blobs, wrong
-from goldsmith.store.notes import LISTED, LISTING, SUBJECT
+from goldsmith.store.notes import BUILD, LISTED, LISTING, SUBJECT
 
 MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 DAMAGED = "damaged"
 """The directory in which objects are put aside that are not what their names say."""
+OURS = frozenset({oci.REF_NAME, BUILD, LISTING, SUBJECT})
+"""What ``index.json`` says by itself; an object that says so, which comes from elsewhere, is not listened to."""
 LONGEST_NOTES = 8 << 10
 """Letters of an object's notes that ``index.json`` repeats all; of more, what a list shows."""
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9._-]*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -154,7 +156,7 @@ class Layout:
         if target.media_type == oci.INDEX and self.blobs.has(target.digest):
             found = self.read(target.digest).get("annotations")
             notes = found if isinstance(found, dict) else {}
-        listed = LISTED if len(str(notes)) > LONGEST_NOTES else tuple(notes)
+        listed = LISTED if len(str(notes)) > LONGEST_NOTES else [name for name in notes if name not in OURS]
         kept = tuple((name, str(notes[name])) for name in listed if name in notes)
         return replace(target, annotations=tuple(sorted(kept)))
 

@@ -21,13 +21,11 @@ from goldsmith.store.diskmap import areas
 from goldsmith.store.images import StoredImage
 from goldsmith.store.kept import hidden, only
 from goldsmith.store.layers import StoredLayer, recall
-from goldsmith.store.layout import Layout
+from goldsmith.store.layout import OURS, Layout
 from goldsmith.store.listing import read_layer
 from goldsmith.store.record import disk_manifest, image_index, is_disk
 from goldsmith.store.tree import TreeIndex, decode, encode
 
-OURS = frozenset({oci.REF_NAME, notes.BUILD})
-"""What ``index.json`` says beside a name that is not the image's own."""
 LARGEST_MANIFEST = 1 << 20
 LARGEST_LIST = 64 << 20
 TRIES = 100_000
