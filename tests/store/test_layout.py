@@ -62,7 +62,7 @@ def test_what_an_image_says_beside_a_name_is_repeated_but_for_what_only_the_stor
 ) -> None:
     """One that says it speaks of something else would lose its objects to gc."""
     told = {notes.TITLE: "web", "com.example": "yes"}
-    lies = {name: "lie" for name in (notes.SUBJECT, notes.BUILD, notes.LISTING, oci.REF_NAME)}
+    lies = dict.fromkeys((notes.SUBJECT, notes.BUILD, notes.LISTING, oci.REF_NAME), "lie")
     empty = layout.blobs.put(oci.EMPTY_JSON, oci.EMPTY)
     manifest = layout.blobs.put(oci.manifest(empty, []), oci.MANIFEST)
     layout.tag("web:1", layout.blobs.put(oci.index([manifest], annotations=told | lies), oci.INDEX))

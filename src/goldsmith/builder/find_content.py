@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,10 @@ from goldsmith.store.tree import TreeIndex, open_path, read_index
 
 @dataclass(slots=True)
 class Finder:
-    """Where contents lie: in layers of the store, whole ones and what is left of damaged ones; in steps' layers; on kept disks."""
+    """Where contents lie: in layers of the store, whole ones and what is left of damaged ones; in steps' layers; on kept disks.
+
+    Threads may ask at once; one is answered at a time.
+    """
 
     home: Home
     """The data directory."""
@@ -33,6 +37,7 @@ class Finder:
     _sizes: dict[str, int] = field(default_factory=dict)
     _files: dict[str, list[Path]] | None = None
     _disks: list[tuple[Path, dict[str, list[tuple[int, Run]]]]] | None = None
+    _door: threading.Lock = field(default_factory=threading.Lock)
 
     def open(self, sha256: str) -> BinaryIO:
         """The bytes with a digest, verified.
@@ -40,9 +45,10 @@ class Finder:
         Raises:
             IntegrityError: they are nowhere, or damaged wherever they are.
         """
-        for data in self._candidates(sha256):
-            if hashlib.sha256(data).hexdigest() == sha256:
-                return io.BytesIO(data)
+        with self._door:
+            for data in self._candidates(sha256):
+                if hashlib.sha256(data).hexdigest() == sha256:
+                    return io.BytesIO(data)
         raise IntegrityError(
             f"the content {sha256} is nowhere here", hint="build the image again, or pull it"
         )
