@@ -5,12 +5,14 @@ import io
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import zstandard
 from hypothesis import strategies as st
 from tests.store.trees import EPOCH, Tree, directory, file, noise
 
+from goldsmith.effects.drafts import Kernel
 from goldsmith.model.tree import TreeEntry, normal
 from goldsmith.store.layout import Layout
 from goldsmith.store.pack import LARGE
@@ -22,6 +24,13 @@ KINDS = {
     tarfile.SYMTYPE: "symlink",
     tarfile.FIFOTYPE: "fifo",
 }
+
+
+class Hasty(Kernel):
+    """A door that makes nothing durable: for hundreds of stores that no crash will ever hit."""
+
+    def sync(self, path: Path) -> None:
+        """Nothing."""
 
 
 @dataclass(eq=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from hypothesis import given, settings
-from tests.store.layered import histories, lay
+from tests.store.layered import Hasty, histories, lay
 from tests.store.trees import EPOCH, Tree, linked, noise, opener, tree_of
 
 from goldsmith.model.oci import Descriptor
@@ -50,10 +50,10 @@ def archived(entries: Mapping[str, TreeEntry]) -> dict[str, TreeEntry]:
 
 
 @given(histories())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_every_version_is_seen_as_it_is_and_leaves_nothing_private_behind(trees: list[Tree]) -> None:
     with tempfile.TemporaryDirectory() as room:
-        layout = Layout(Path(room))
+        layout = Layout(Path(room), Hasty())
         before: list[Descriptor] = []
         public: set[tuple[str, str]] = set()
         for entries, contents in trees:
@@ -74,10 +74,10 @@ def test_every_version_is_seen_as_it_is_and_leaves_nothing_private_behind(trees:
 
 
 @given(histories())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_a_layer_read_from_its_bytes_is_known_as_if_it_had_been_packed_here(trees: list[Tree]) -> None:
     with tempfile.TemporaryDirectory() as room, tempfile.TemporaryDirectory() as other:
-        layout = Layout(Path(room))
+        layout = Layout(Path(room), Hasty())
         before: list[Descriptor] = []
         for tree in trees:
             made = stored(layout, tree, before)
@@ -89,7 +89,7 @@ def test_a_layer_read_from_its_bytes_is_known_as_if_it_had_been_packed_here(tree
                 assert replace(known, content=content) == read
             shutil.copytree(layout.directory, other, dirs_exist_ok=True)
             shutil.rmtree(Path(other) / "known")
-            assert blobs(stored(Layout(Path(other)), tree, before)) == blobs(made)
+            assert blobs(stored(Layout(Path(other), Hasty()), tree, before)) == blobs(made)
             before = blobs(made)
 
 
