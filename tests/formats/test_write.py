@@ -26,7 +26,9 @@ MakeDisk = Callable[[int, Iterable[tuple[int, bytes]]], Path]
         pytest.param("VHDX", "did you mean 'vhdx'?", id="capitals"),
         pytest.param(".vmdk", "did you mean 'vmdk'?", id="a suffix"),
         pytest.param(
-            "iso", "there are: raw, qcow2, vmdk, vhd, vhdx, vdi, gcp, tar, oci-archive", id="a name like none of those known"
+            "iso",
+            "there are: raw, qcow2, vmdk, vhd, vhdx, vdi, gcp, tar, oci-archive",
+            id="a name like none of those known",
         ),
         pytest.param("", "there are: raw, qcow2, vmdk, vhd, vhdx, vdi, gcp, tar, oci-archive", id="no name"),
     ],
