@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +94,19 @@ def wrong(told: dict[str, Any]) -> list[dict[str, Any]]:
     return [item for item in told["assertions"] if item["standing"] == "failed"]
 
 
-def names(told: dict[str, Any], row: Sabotage) -> bool:
-    """Whether the failures say what a sabotage is, in its group."""
-    return any(
-        row.said in " ".join([item["name"], item["reason"], *item["lines"]])
+def catching(told: dict[str, Any], row: Sabotage) -> list[str]:
+    """The failures that say what a sabotage is, in its group."""
+    return [
+        shortly(item)
         for item in wrong(told)
         if item["group"] == row.group.value
-    )
+        and row.said in " ".join([item["name"], item["reason"], *item["lines"]])
+    ]
+
+
+def shortly(item: dict[str, Any]) -> str:
+    """A failure in a line."""
+    return f"{item['group']}: {item['name']}: {item['reason']}"
 
 
 @pytest.mark.parametrize("_time", range(1, 8))
@@ -118,11 +125,21 @@ def test_the_good_image_is_proved(shared_home: Home, recipe: Path, _time: int) -
 
 
 @pytest.mark.parametrize("row", SABOTAGES, ids=lambda row: row.name)
-def test_a_spoiled_image_is_caught(shared_home: Home, recipe: Path, tmp_path: Path, row: Sabotage) -> None:
+def test_a_spoiled_image_is_caught(
+    shared_home: Home,
+    recipe: Path,
+    tmp_path: Path,
+    row: Sabotage,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """The results file of pytest (``--junit-xml``) has what caught it, and all that was said of it."""
     image = Spoiled(raw_disk(shared_home, find(shared_home, "spoiled")), tmp_path)
     row.spoil(image)
     told = prove(shared_home, image.disk, recipe, *row.options)
-    assert names(told, row), wrong(told)
+    caught = catching(told, row)
+    record_property("caught", "; ".join(caught))
+    record_property("said", "; ".join(shortly(item) for item in wrong(told)))
+    assert caught, wrong(told)
 
 
 def test_many_at_once_are_all_named(shared_home: Home, recipe: Path, tmp_path: Path) -> None:
@@ -130,4 +147,4 @@ def test_many_at_once_are_all_named(shared_home: Home, recipe: Path, tmp_path: P
     for row in STANDING:
         row.spoil(image)
     told = prove(shared_home, image.disk, recipe, *(word for row in STANDING for word in row.options))
-    assert [row.name for row in STANDING if not names(told, row)] == [], wrong(told)
+    assert [row.name for row in STANDING if not catching(told, row)] == [], wrong(told)
