@@ -1,12 +1,13 @@
 """Trees as values: layers applied one on another, compared with a naive model; digests."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldsmith.model.tree import Changes, TreeEntry, apply, rows, tree_digest
+from goldsmith.model.tree import Changes, TreeEntry, apply, line, of_row, row_of, rows, tree_digest
 
 
 def entry(path: str, kind: str = "file", **more: object) -> TreeEntry:
@@ -140,3 +141,73 @@ def test_every_fact_of_an_entry_is_in_the_digest(change: dict[str, object]) -> N
 def test_whether_files_are_linked_is_in_the_digest() -> None:
     apart, together = [entry("/x"), entry("/y")], [entry("/x", link="1"), entry("/y", link="1")]
     assert tree_digest(apart) != tree_digest(together)
+
+
+texts = st.text(st.characters())
+numbers = st.integers(-(2**70), 2**70)
+entries = st.builds(
+    TreeEntry,
+    path=texts,
+    kind=texts,
+    mode=numbers,
+    uid=numbers,
+    gid=numbers,
+    mtime=numbers,
+    size=numbers,
+    sha256=texts,
+    target=texts,
+    xattrs=st.lists(st.tuples(texts, texts)).map(tuple),
+    link=texts,
+)
+
+
+@given(entries)
+def test_a_row_is_read_back_as_it_was(one: TreeEntry) -> None:
+    row = row_of(one, one.link)
+    assert line(row) == json.dumps(row, separators=(",", ":"))
+    assert of_row(json.loads(line(row))) == one
+
+
+# A row whose mode is this text would have the line of a file with other facts, were it written as it is.
+FORGED = '420,0,0,1,0,"","",[],""]\n["/etc/shadow","file",384'
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        pytest.param(0, 1, id="a number for a path"),
+        pytest.param(1, None, id="nothing for a kind"),
+        pytest.param(2, FORGED, id="a mode that goes on as another row"),
+        pytest.param(2, True, id="a truth value for a mode"),
+        pytest.param(2, 420.0, id="a fraction for a mode"),
+        pytest.param(3, "0", id="a text for an owner"),
+        pytest.param(4, [0], id="a list for a group"),
+        pytest.param(5, None, id="no time"),
+        pytest.param(6, "1", id="a text for a size"),
+        pytest.param(7, 0, id="a number for a digest"),
+        pytest.param(8, {}, id="a mapping for a target"),
+        pytest.param(9, [["user.a"]], id="an attribute without a value"),
+        pytest.param(9, [["user.a", 1]], id="an attribute that is a number"),
+        pytest.param(9, 1, id="a number for attributes"),
+        pytest.param(10, 0, id="a number for a link"),
+    ],
+)
+def test_a_hostile_row_is_refused(column: int, value: object) -> None:
+    row = row_of(entry("/x"), "")
+    row[column] = value
+    with pytest.raises((ValueError, TypeError)):
+        of_row(row)
+
+
+@pytest.mark.parametrize("row", [[], ["/x", "file"], row_of(entry("/x"), "")[:-1]], ids=len)
+def test_a_short_row_is_refused(row: list[object]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        of_row(row)
+
+
+@pytest.mark.parametrize("column", [0, 1, 2, 3, 4, 5, 6, 7, 8, 10])
+def test_no_line_is_written_of_a_wrong_type(column: int) -> None:
+    row = row_of(entry("/x"), "")
+    row[column] = FORGED if isinstance(row[column], int) else 420
+    with pytest.raises((ValueError, TypeError)):
+        line(row)

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from goldsmith.builder.image import Made, fold
 from goldsmith.builder.layers import Layer
 from goldsmith.disk import stored
-from goldsmith.disk.digest import disk_digest, sha256_sparse
+from goldsmith.disk.digest import SHA256_UP_TO, disk_digest, sha256_sparse
 from goldsmith.model.recipe import Base, Recipe
 from goldsmith.model.tree import TreeEntry, tree_digest
 from goldsmith.store import notes
@@ -21,9 +21,6 @@ from goldsmith.store.pack import Press
 from goldsmith.store.partition import dpkg_owners
 from goldsmith.store.record import ImageFacts, identity_of, layers_before, store_manifests
 from goldsmith.store.tree import StoredTree, store_tree
-
-SHA256_UP_TO = 16 << 30
-"""Disks up to this size get the SHA-256 of their plain bytes at once; above, reading the zeros would take minutes."""
 
 
 @dataclass(frozen=True, slots=True)

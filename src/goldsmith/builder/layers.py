@@ -19,7 +19,7 @@ from goldsmith.effects.files import locked, sha256_file
 from goldsmith.effects.machine_run import boot_id
 from goldsmith.effects.overlay import mark_prefix, overlaid
 from goldsmith.errors import GoldsmithError
-from goldsmith.model.tree import Changes, TreeEntry
+from goldsmith.model.tree import Changes, TreeEntry, of_row, row_of
 from goldsmith.store.home import Home
 
 HASH_JOBS = 2
@@ -61,7 +61,7 @@ def load(home: Home, key: str) -> Layer | None:
     directory = place(home, key)
     try:
         facts = json.loads((directory / "layer.json").read_bytes())
-        entries = tuple(_entry(row) for row in facts["entries"])
+        entries = tuple(of_row(row) for row in facts["entries"])
         layer = Layer(key, directory / "tree", Changes(tuple(facts["removed"]), entries), facts["notes"])
     except FileNotFoundError:
         return None
@@ -90,34 +90,12 @@ def same_facts(home: Home, key: str, fresh: str) -> bool:
     return same
 
 
-def _entry(row: Sequence[object]) -> TreeEntry:
-    *plain, attributes, link = row
-    assert isinstance(attributes, list)
-    return TreeEntry(*plain, tuple((name, value) for name, value in attributes), link)  # type: ignore[arg-type, call-arg]
-
-
 def write_facts(directory: Path, layer: Layer) -> None:
     """Write ``layer.json``: from now on the layer counts."""
-    rows = [
-        [
-            e.path,
-            e.kind,
-            e.mode,
-            e.uid,
-            e.gid,
-            e.mtime,
-            e.size,
-            e.sha256,
-            e.target,
-            [list(x) for x in e.xattrs],
-            e.link,
-        ]
-        for e in layer.changes.entries
-    ]
     facts = {
         "boot": boot_id(),
         "removed": list(layer.changes.removed),
-        "entries": rows,
+        "entries": [row_of(entry, entry.link) for entry in layer.changes.entries],
         "notes": dict(layer.notes),
     }
     temporary = directory / f"layer.json.{os.getpid()}"

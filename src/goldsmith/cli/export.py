@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from goldsmith.disk.digest import sha256_sparse
+from goldsmith.disk.digest import SHA256_UP_TO, sha256_sparse
 from goldsmith.disk.formats.recognise import recognise
 from goldsmith.disk.formats.table import find_format
 from goldsmith.disk.formats.write import export_file, exported_size
@@ -19,9 +19,6 @@ from goldsmith.model.format import OUTPUTS, Format
 from goldsmith.store.archives import WRITERS
 from goldsmith.store.home import Home, find_home
 from goldsmith.store.images import find
-
-SHA256_UP_TO = 16 << 30
-"""Hashing holes takes as long as hashing data: above this size it would take minutes for a disk of a few MiB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from goldsmith.effects.sparse import chunks, extents
 from goldsmith.model.disk import BLOCK
 
 SEGMENT = 1 << 20
+SHA256_UP_TO = 16 << 30
+"""Disks up to this size are given the SHA-256 of their plain bytes; above, hashing the zeros would take minutes."""
 MAGIC = b"goldsmith disk 1\n"
 ZERO = bytes(BLOCK)
 ZEROS = bytes(SEGMENT)

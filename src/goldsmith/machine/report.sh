@@ -1,4 +1,4 @@
-# Runs inside the guest, as root, from the first seconds of userland; `nonce` and `patience` are set above this line.
+# Runs inside the guest, as root, from the first seconds of userland; `nonce`, `patience` and `slow` are set above this line.
 # Every line it writes to the second serial port starts with the nonce, which no image can know beforehand.
 # It must not depend on anything but systemd and coreutils, and must survive emergency mode.
 LC_ALL=C
@@ -21,27 +21,34 @@ say_lines() {
 say "kernel $(uname -r)"
 [ ! -e /run/systemd/first-boot ] || say first-boot
 
-# Jobs that run and have no limit of their own: what they wait for may never come.
+# Jobs that run and have no limit of their own: what they wait for may never come. Those in `slow` may take their time.
 endless() {
-  systemctl list-jobs --plain --no-legend --full --no-pager | while read -r _ unit kind progress _; do
+  systemctl list-jobs --plain --no-legend --full --no-pager | while IFS=' ' read -r _ unit kind progress _; do
+    case " $slow " in *" $unit "* | *" ${unit%.service} "*) continue ;; esac
     [ "$kind $progress" = "start running" ] && [ "$(systemctl show -P TimeoutStartUSec "$unit")" = infinity ] && echo "$unit"
   done
 }
 
-# A boot is hung when three times in a row it has hardly used the processor for 15 s, and a job without a limit runs.
+spent() {
+  read -r _ user nice system _ _ irq softirq _ </proc/stat
+  echo $((user + nice + system + irq + softirq))
+}
+
+# A boot is hung when three times in a row it has hardly used the processor for 15 s while a job without a limit ran.
 window=15
 began=0
 used=0
 idle=0
 is_hung() {
   [ $((up - began)) -ge "$window" ] || return 1
-  read -r _ user nice system _ iowait irq softirq _ </proc/stat
-  now=$((user + nice + system + iowait + irq + softirq))
   # /proc/stat counts hundredths of seconds: a tenth of the time is still rest.
-  if [ $((now - used)) -lt $(((up - began) * 10)) ]; then idle=$((idle + 1)); else idle=0; fi
-  used=$now
+  rest=$(($(spent) - used - (up - began) * 10))
+  if [ "$rest" -lt 0 ] && [ -n "$(endless)" ]; then idle=$((idle + 1)); else idle=0; fi
+  read -r up _ </proc/uptime
+  up=${up%%.*}
+  used=$(spent)
   began=$up
-  [ "$idle" -ge 3 ] && [ -n "$(endless)" ]
+  [ "$idle" -ge 3 ]
 }
 
 # --wait returns when the job queue is empty, or at once while the manager cannot be asked yet: hence the loop.

@@ -8,6 +8,8 @@ from json.encoder import encode_basestring_ascii as quoted
 
 COLUMNS = 11
 """Of a row."""
+TYPES = [str, str, int, int, int, int, int, str, str]
+"""Of a row's columns before the extended attributes and the link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,32 +79,43 @@ def rows(tree: Iterable[TreeEntry]) -> list[list[object]]:
             first.setdefault(entry.link, entry.path)
             count[entry.link] = count.get(entry.link, 0) + 1
     return [
-        [
-            entry.path,
-            entry.kind,
-            entry.mode,
-            entry.uid,
-            entry.gid,
-            entry.mtime,
-            entry.size,
-            entry.sha256,
-            entry.target,
-            [list(pair) for pair in entry.xattrs],
-            first[entry.link] if entry.link and count[entry.link] > 1 else "",
-        ]
-        for entry in ordered
+        row_of(entry, first[entry.link] if entry.link and count[entry.link] > 1 else "") for entry in ordered
+    ]
+
+
+def row_of(entry: TreeEntry, link: str) -> list[object]:
+    """An entry as a row for JSON, with another name for its link group."""
+    return [
+        entry.path,
+        entry.kind,
+        entry.mode,
+        entry.uid,
+        entry.gid,
+        entry.mtime,
+        entry.size,
+        entry.sha256,
+        entry.target,
+        [list(pair) for pair in entry.xattrs],
+        link,
     ]
 
 
 def of_row(row: Sequence[object]) -> TreeEntry:
     """An entry from its row; what stands behind the row is left out.
 
+    Rows come from anywhere, so every column's type is looked at: a text where a number belongs could write the digest of
+    another tree.
+
     Raises:
         ValueError, TypeError: it is none.
     """
     *plain, xattrs, link = row[:COLUMNS]
-    pairs = tuple((str(name), str(value)) for name, value in xattrs)  # type: ignore[attr-defined] # a list of pairs, or it raises
-    return TreeEntry(*plain, pairs, link)  # type: ignore[arg-type, call-arg] # as ``rows`` writes them
+    pairs = tuple((name, value) for name, value in xattrs)  # type: ignore[attr-defined] # a list of pairs, or it raises
+    if list(map(type, plain)) != TYPES or not all(
+        type(text) is str for pair in (*pairs, (link,)) for text in pair
+    ):
+        raise ValueError(f"a row with columns of wrong types: {row!r:.200}")
+    return TreeEntry(*plain, pairs, link)  # type: ignore[arg-type, call-arg] # their types were looked at
 
 
 def normal(tree: Iterable[TreeEntry]) -> dict[str, TreeEntry]:
@@ -119,8 +132,12 @@ def tree_digest(tree: Iterable[TreeEntry]) -> str:
 
 
 def line(row: Sequence[object]) -> str:
-    """A row as JSON without spaces, all of it ASCII: as ``json.dumps`` writes it, in a quarter of its time."""
+    """A row as JSON without spaces, all of it ASCII: as ``json.dumps`` writes it, in a quarter of its time.
+
+    Raises:
+        ValueError, TypeError: a column is not of its type.
+    """
     path, kind, mode, uid, gid, mtime, size, sha256, target, xattrs, link = row
     pairs = json.dumps(xattrs, separators=(",", ":")) if xattrs else "[]"
-    ends = f'"{sha256}",{quoted(str(target))},{pairs},{quoted(str(link))}'
-    return f'[{quoted(str(path))},"{kind}",{mode},{uid},{gid},{mtime},{size},{ends}]'
+    begins = f"{quoted(path)},{quoted(kind)},{mode:d},{uid:d},{gid:d},{mtime:d},{size:d}"  # type: ignore[arg-type] # C refuses what is no text
+    return f"[{begins},{quoted(sha256)},{quoted(target)},{pairs},{quoted(link)}]"  # type: ignore[arg-type] # as above

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from goldsmith.effects.drafts import Door, Draft, Kernel, drafting
 from goldsmith.errors import IntegrityError
-from goldsmith.model.oci import DIGEST, Descriptor
+from goldsmith.model.oci import DIGEST, Descriptor, digest_of
 
 BLOCK = 1 << 20
 LARGEST_MANIFEST = 64 << 20
@@ -84,7 +84,7 @@ class Blobs:
 
     def put(self, data: bytes, media_type: str) -> Descriptor:
         """Store bytes that are in memory; those that are there as they should be are not written again."""
-        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        digest = digest_of(data)
         if not self.has(digest, len(data)) or self.path(digest).read_bytes() != data:
             with drafting(self.directory, door=self.door) as draft:
                 draft.write(data)

@@ -14,12 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from goldsmith.errors import IntegrityError
-from goldsmith.model.oci import Descriptor
+from goldsmith.model.oci import WHITEOUT, Descriptor
 from goldsmith.model.tree import TreeEntry
 from goldsmith.store import tar
 from goldsmith.store.layers import StoredLayer, recall, recollect, remember, store_layer
 from goldsmith.store.layout import Layout
-from goldsmith.store.listing import WHITEOUT, read_layer
+from goldsmith.store.listing import read_layer
 from goldsmith.store.pack import Opener
 from goldsmith.store.partition import PROGRAMS, UNSTORED, is_program, partition
 

@@ -13,18 +13,14 @@ from dataclasses import dataclass, field, replace
 import zstandard
 
 from goldsmith.model.disk import BLOCK
-from goldsmith.model.oci import Descriptor
+from goldsmith.model.oci import WHITEOUT, Descriptor
 from goldsmith.model.tree import TreeEntry, normal
 from goldsmith.store import pack, tar
 from goldsmith.store.layers import Content, Packed, Place, StoredLayer, packed
 from goldsmith.store.layout import Layout
-from goldsmith.store.pack import Head
+from goldsmith.store.pack import LARGEST_FRAME, Head
 
-WHITEOUT = ".wh."
-"""How the name begins of what hides a path of the layers below."""
 PIECE = 1 << 20
-LARGEST_FRAME = 4 << 20
-"""Bytes of a frame uncompressed, at most; twice what ``pack`` makes."""
 LARGEST_PAX = 1 << 20
 KINDS = {code: kind for kind, code in tar.TYPES.items()}
 

@@ -28,6 +28,8 @@ APART = 64 << 10
 """Bytes of archive from which a shared frame ends where its owner's files end."""
 CUT = 2 << 20
 """Bytes of a large file in one frame."""
+LARGEST_FRAME = 2 * CUT
+"""Bytes of a frame that is read, at most."""
 LEVEL = 3
 ZERO = bytes(BLOCK)
 Opener = Callable[[str], BinaryIO]

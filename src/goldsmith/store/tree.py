@@ -24,13 +24,11 @@ from goldsmith.store.blobs import Blobs, wrong
 from goldsmith.store.kept import hidden, keep_layers, whiteout
 from goldsmith.store.layers import Packed, Place, StoredLayer, content_of, store_layer
 from goldsmith.store.layout import Layout
-from goldsmith.store.pack import Opener, Press
+from goldsmith.store.pack import LARGEST_FRAME, Opener, Press
 from goldsmith.store.partition import homes, partition
 
 INDEX_LIMIT = 1 << 30
 """Bytes of an index uncompressed, at most; more is a bomb."""
-LARGEST_FRAME = 4 << 20
-"""Bytes of a frame, at most; twice what ``pack`` makes."""
 LARGEST_HEAD = 32 << 20
 """Bytes of an index's first line, at most."""
 MARK = "tree 1"
@@ -185,7 +183,9 @@ def decode(data: bytes) -> TreeIndex:
             entry = of_row(row := json.loads(line))
             entries[entry.path] = entry
             if len(row) > COLUMNS:
-                number, frame, offset = row[COLUMNS:]
+                number, frame, offset = numbers = row[COLUMNS:]
+                if set(map(type, numbers)) != {int}:
+                    raise ValueError(f"{entry.path!r} has a place that is no three numbers")
                 has_bytes = entry.kind == "file" and entry.size and entry.link in {"", entry.path}
                 (places if has_bytes else spots)[entry.path] = (number, Place(frame, offset))
                 if not 0 <= frame < len(layers[number].frames) or offset < 0 or number < 0:

@@ -4,7 +4,6 @@ Evidence that comes with an image is whoever's; until it is signed, only what wa
 is, the build notes by its digest, beside the image and not in it.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,6 +11,7 @@ from dataclasses import replace
 from goldsmith.builder.seal.certificate import from_json, to_json
 from goldsmith.errors import UsageError
 from goldsmith.model.canonical import canonical
+from goldsmith.model.oci import digest_of
 from goldsmith.model.seal import SealCertificate
 from goldsmith.store.evidence import evidence
 from goldsmith.store.images import StoredImage
@@ -45,7 +45,7 @@ def certificate_of(facts: ImageFacts, document: object) -> bytes:
 
 def named(certificate: bytes) -> str:
     """A certificate's digest."""
-    return f"sha256:{hashlib.sha256(certificate).hexdigest()}"
+    return digest_of(certificate)
 
 
 def own_certificate(layout: Layout, image: StoredImage) -> SealCertificate | None:

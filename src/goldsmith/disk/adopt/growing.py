@@ -7,8 +7,8 @@ from goldsmith.disk.read.area import malformed, refused
 from goldsmith.disk.read.limits import PATH, Tally
 from goldsmith.disk.read.node import Body, Node, Piece
 from goldsmith.disk.read.tar import Member
+from goldsmith.model.oci import OPAQUE, WHITEOUT
 
-WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 MERGED = {f"/{name}": f"/usr/{name}" for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32")}
 """Links that a system of today has in its root, and through which older layers still write."""
 DEVICES = {"char", "block"}

@@ -9,7 +9,7 @@ from goldsmith.disk import stored
 from goldsmith.disk.adopt.contents import Contents
 from goldsmith.disk.adopt.opened import Opened, facts_of, opened, opened_layout
 from goldsmith.disk.adopt.recognise import Recognised, recognise_system
-from goldsmith.disk.digest import disk_digest, sha256_sparse
+from goldsmith.disk.digest import SHA256_UP_TO, disk_digest, sha256_sparse
 from goldsmith.disk.read.system import System
 from goldsmith.effects import clock
 from goldsmith.effects.claims import claimed
@@ -21,8 +21,6 @@ from goldsmith.store.layout import Layout
 from goldsmith.store.partition import dpkg_owners
 from goldsmith.store.record import ImageFacts, identity_of, store_image
 
-SHA256_UP_TO = 16 << 30
-"""Disks up to this size get the SHA-256 of their plain bytes; above, reading the zeros would take minutes."""
 UNKNOWN = "unknown"
 OS = "dev.goldsmith.os"
 PACKAGES = "dev.goldsmith.packages"

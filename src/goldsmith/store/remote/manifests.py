@@ -1,13 +1,12 @@
 """The manifests of an image that comes from outside: read within bounds, verified, and what they name."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from goldsmith.errors import IntegrityError
 from goldsmith.model import oci
-from goldsmith.model.oci import Descriptor, descriptor
+from goldsmith.model.oci import Descriptor, descriptor, digest_of
 from goldsmith.store.remote.source import Source
 
 LARGEST = 4 << 20
@@ -109,7 +108,7 @@ def check_manifest(item: Descriptor, data: bytes) -> Manifest:
     Raises:
         IntegrityError: it is not, or of a kind that the store does not keep.
     """
-    found = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    found = digest_of(data)
     if len(data) != item.size or found != item.digest:
         raise refused(
             item.digest, f"its {len(data)} bytes have the digest {found}; {item.size} are announced"

@@ -3,7 +3,6 @@
 Facts: the OCI distribution specification 1.1, sections "Pull", "Push", "Referrers API" and "Referrers Tag Schema".
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode, urlsplit
@@ -12,7 +11,7 @@ from goldsmith.effects.net import OK, redirected
 from goldsmith.effects.part import Refused
 from goldsmith.errors import GoldsmithError, IntegrityError, UsageError
 from goldsmith.model import oci
-from goldsmith.model.oci import Descriptor, descriptor
+from goldsmith.model.oci import Descriptor, descriptor, digest_of
 from goldsmith.store.remote.address import Address
 from goldsmith.store.remote.manifests import LARGEST, MANIFESTS, Manifest, check_manifest, read_json
 from goldsmith.store.remote.session import Session
@@ -63,7 +62,7 @@ class Repository:
                 raise refusal(reply)
             media_type = reply.headers.get("Content-Type", "").partition(";")[0].strip()
             data = reply.read(LARGEST)
-        return Descriptor(media_type, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)), data
+        return Descriptor(media_type, digest_of(data), len(data)), data
 
     def _tags(self) -> str:
         try:
@@ -178,7 +177,7 @@ class Repository:
         config = manifest.value.get("config")
         kind = manifest.artifact_type or (descriptor(config).media_type if config else "")
         data = oci.index([*before, replace(manifest.item, artifact_type=kind)])
-        item = Descriptor(oci.INDEX, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
+        item = Descriptor(oci.INDEX, digest_of(data), len(data))
         self.put(check_manifest(item, data), tag)
 
     def refused(self, what: str, error: Refused) -> GoldsmithError:

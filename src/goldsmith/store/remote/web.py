@@ -1,6 +1,5 @@
 """An image in a layout that a plain web server serves."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
@@ -10,7 +9,7 @@ from goldsmith.effects.client import Client
 from goldsmith.effects.net import OK
 from goldsmith.effects.part import Refused
 from goldsmith.errors import IntegrityError, UsageError
-from goldsmith.model.oci import REF_NAME, Descriptor, children
+from goldsmith.model.oci import REF_NAME, Descriptor, children, digest_of
 from goldsmith.store.notes import SUBJECT
 from goldsmith.store.remote.address import Address
 from goldsmith.store.remote.credentials import Credentials
@@ -89,7 +88,7 @@ class WebImage:
     def manifest(self, item: Descriptor) -> bytes:
         """As ``Source.manifest``."""
         data = self._read(f"blobs/sha256/{item.digest.removeprefix('sha256:')}", min(LARGEST, item.size))
-        found = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        found = digest_of(data)
         if found != item.digest:
             raise IntegrityError(
                 f"object {item.digest} of {self.address} has the digest {found}",
