@@ -154,8 +154,8 @@ def test_a_certificate_moves_with_its_image_and_is_hearsay_there(keeping: Home, 
 def test_an_image_that_goldsmith_has_not_sealed_has_no_certificate(
     tiny: Tiny, shared_home: Home, tmp_path: Path
 ) -> None:
-    home = shared_home.path
-    goldsmith("export", f"tiny:1.0.0-b{tiny.facts['build']}", "--format", "raw", "--output", "disk.raw", home=home, cwd=tmp_path)  # fmt: skip
+    goldsmith("export", f"tiny:1.0.0-b{tiny.facts['build']}", "--format", "raw", "--output", "disk.raw", home=shared_home.path, cwd=tmp_path)  # fmt: skip
+    home = tmp_path / "home"  # of its own: the shared one may have an image of this name from another day
     goldsmith("import", "disk.raw", "--name", "taken", "--version", "1.0.0", home=home, cwd=tmp_path)
     said = goldsmith("seal", "show", "taken", home=home, cwd=tmp_path)
     assert said.code == 2
