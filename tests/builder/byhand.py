@@ -13,6 +13,7 @@ import zstandard
 
 from goldsmith.builder.deb import unpack
 from goldsmith.builder.debs import Unpacked
+from goldsmith.model.package import Package
 
 CONTROL = (
     "Package: odd\nVersion: 1.0\nArchitecture: all\nMaintainer: a <a@example.invalid>\nDescription: odd\n"
@@ -142,3 +143,15 @@ def unpacked(made: Path) -> Unpacked:
     place = made.with_suffix(".unpacked")
     package = unpack(made, place / "root", place / "control")
     return Unpacked(package, made.stem, made, place / "root", place / "control")
+
+
+def packed(name: str, data: bytes) -> bytes:
+    """A package whose data member holds just these bytes."""
+    control = lzma.compress(control_tar())
+    return ar(member("debian-binary", b"2.0\n"), member("control.tar.xz", control), member(name, data))
+
+
+def taken(room: Path, data: bytes) -> Package:
+    path = room / "odd.deb"
+    path.write_bytes(data)
+    return unpack(path, room / "root", room / "control")

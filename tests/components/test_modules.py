@@ -1,33 +1,23 @@
 """Every action module with real files; conditions too."""
 
 import contextlib
-import hashlib
-import http.server
 import os
 import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.components.steps import HELLO, MD5, SHA1, SHA256, SHA512, Runner, one, outputs, shape
 
 from goldsmith.builder.components.local import LocalHost, update_script
 from goldsmith.builder.components.modules import MODULES
-from goldsmith.builder.components.result import DocumentResult
 from goldsmith.effects.root import Root
 from goldsmith.model.action import ACTIONS
-
-Runner = Callable[..., DocumentResult]
 
 
 def test_every_action_has_its_function() -> None:
     assert list(MODULES) == list(ACTIONS)
-
-
-def one(action: str, *sets: str) -> str:
-    return f"- name: Do\n  action: {action}\n  inputs:\n" + "".join(f"  - {{{inputs}}}\n" for inputs in sets)
 
 
 def prepare(tree: Path) -> None:
@@ -49,17 +39,6 @@ def prepare(tree: Path) -> None:
 def prepare_bad(tree: Path) -> None:
     prepare(tree)
     os.mkfifo(tree / "opt/pipe")
-
-
-def shape(path: Path) -> str:
-    """A file, folder or link in one line: kind, mode, owner, content."""
-    facts = path.lstat()
-    if path.is_symlink():
-        return f"-> {os.readlink(path)}"
-    owner = f"{facts.st_uid}:{facts.st_gid}"
-    if path.is_dir():
-        return f"{facts.st_mode & 0o7777:04o} {owner} {sorted(os.listdir(path))}"
-    return f"{facts.st_mode & 0o7777:04o} {owner} {path.read_bytes().decode('latin1')!r}"
 
 
 GONE = "gone"
@@ -181,11 +160,6 @@ def test_nothing_of_the_host_is_reached_through_links(run: Runner, tree: Path, t
     assert [step.status for step in result.phases[0].steps] == ["Failed"]
 
 
-def outputs(result: DocumentResult) -> dict[str, str]:
-    assert result.failures == ()
-    return result.phases[0].steps[0].outputs[0]
-
-
 @pytest.mark.parametrize(
     ("steps", "wanted"),
     [
@@ -222,9 +196,6 @@ def test_an_encoding_is_told_by_its_mark(run: Runner, tree: Path, before: str, a
     assert (tree / "opt/f").exists()
 
 
-HELLO = b"hello\n"
-MD5, SHA1 = hashlib.md5(HELLO).hexdigest(), hashlib.sha1(HELLO).hexdigest()
-SHA256, SHA512 = hashlib.sha256(HELLO).hexdigest(), hashlib.sha512(HELLO).hexdigest()
 CONDITIONS: list[tuple[str, bool]] = [
     ("{stringIsEmpty: ''}", True),
     ("{stringIsEmpty: ' '}", False),
@@ -301,98 +272,6 @@ def test_conditions(run: Runner, tree: Path, condition: str, true: bool) -> None
     asserted = run(f"- {{name: Do, action: Assert, inputs: [{condition}]}}")
     chosen = run(f"- {{name: Do, action: Reboot, if: {condition}}}")
     assert (asserted.status == "Success", chosen.phases[0].steps[0].status == "Success") == (true, true)
-
-
-class Server(http.server.BaseHTTPRequestHandler):
-    """Serves ``hello``; ``/flaky`` fails twice first."""
-
-    asked: list[str]
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        flaky = self.path == "/flaky" and self.asked.count("/flaky") < 3
-        status = 503 if flaky else 302 if self.path == "/moved" else 404 if self.path == "/none" else 200
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", "/dir/file%20name.txt")
-        self.send_header("Content-Length", "99" if self.path == "/short" else str(len(HELLO)))
-        self.end_headers()
-        self.wfile.write(HELLO)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[tuple[str, list[str]]]:
-    asked: list[str] = []
-    handler = type("Handler", (Server,), {"asked": asked})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{listening.server_port}", asked
-        listening.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize(
-    ("inputs", "path", "tries"),
-    [
-        pytest.param("source: URL/f, destination: /new/f", "new/f", 1, id="a file without a checksum"),
-        pytest.param(f"source: URL/f, destination: /opt/f, checksum: {SHA256}", "opt/f", 1, id="SHA256 is the default"),
-        pytest.param(f"source: URL/f, destination: /opt/f, checksum: {MD5.upper()}, algorithm: MD5", "opt/f", 1, id="MD5 in capitals"),
-        pytest.param(f"source: URL/f, destination: /opt/f, checksum: {SHA512}, algorithm: SHA512", "opt/f", 1, id="SHA512"),
-        pytest.param("source: URL/dir/file%20name.txt, destination: /opt/", "opt/file name.txt", 1, id="into a folder"),
-        pytest.param("source: URL/moved, destination: /opt/f", "opt/f", 2, id="redirects are followed"),
-        pytest.param("source: URL/flaky, destination: /opt/f", "opt/f", 3, id="failures are tried again"),
-    ],
-)  # fmt: skip
-def test_downloads(
-    run: Runner, tree: Path, server: tuple[str, list[str]], inputs: str, path: str, tries: int
-) -> None:
-    result = run(one("WebDownload", inputs.replace("URL", server[0])))
-    assert outputs(result) == {"destination": f"/{path}"}
-    assert shape(tree / path) == "0644 0:0 'hello\\n'"
-    assert len(server[1]) == tries
-    assert not [name for _, _, names in os.walk(tree) for name in names if "part" in name]
-
-
-@pytest.mark.parametrize(
-    ("inputs", "failure", "tries"),
-    [
-        pytest.param(f"checksum: {'0' * 64}", f"'URL/f' has the SHA256 digest {SHA256}, not {'0' * 64}", 1, id="wrong checksum"),
-        pytest.param("overwrite: false", "'/opt/f' exists, and 'overwrite' is false", 0, id="overwrite is false"),
-        pytest.param("checksum: '{{ Sum }}'", "'beef' is no SHA256 digest", 0, id="a checksum from a variable"),
-    ],
-)  # fmt: skip
-def test_a_download_that_fails_leaves_what_was_there(
-    run: Runner, tree: Path, server: tuple[str, list[str]], inputs: str, failure: str, tries: int
-) -> None:
-    (tree / "opt/f").write_text("old")
-    result = run(
-        one("WebDownload", f"source: {server[0]}/f, destination: /opt/f, {inputs}"),
-        head="constants: [{Sum: {type: string, value: beef}}]\n",
-    )
-    assert result.failures[0][1].failure.split("\n")[0] == failure.replace("URL", server[0])
-    assert os.listdir(tree / "opt") == ["f"]
-    assert (tree / "opt/f").read_text() == "old"
-    assert len(server[1]) == tries
-
-
-@pytest.mark.parametrize(
-    ("path", "reason"),
-    [
-        pytest.param("/none", "the server answered 404 Not Found", id="any status but 200"),
-        pytest.param("/short", "IncompleteRead", id="a body that ends early"),
-    ],
-)
-def test_a_server_gets_five_attempts(
-    run: Runner, server: tuple[str, list[str]], path: str, reason: str
-) -> None:
-    result = run(one("WebDownload", f"source: {server[0]}{path}, destination: /opt/f"))
-    assert reason in result.failures[0][1].failure
-    assert f"cannot download '{server[0]}{path}'" in result.failures[0][1].failure
-    assert len(server[1]) == 5
 
 
 def test_update_os_holds_what_is_excluded() -> None:
