@@ -252,4 +252,4 @@ STANDING = tuple(
 )
 """Those that leave a machine that boots: they can be done together."""
 
-__all__ = ["SABOTAGES", "STANDING", "Sabotage", "Spoiled"]
+__all__ = ["SABOTAGES", "STANDING", "Sabotage", "Spoiled", "service"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.fixtures_images import Goldsmith
-from tests.images.sabotage import SABOTAGES, STANDING, Sabotage, Spoiled
+from tests.images.sabotage import SABOTAGES, STANDING, Sabotage, Spoiled, service
 
 from goldsmith.disk.stored import raw_disk
 from goldsmith.effects.files import locked
@@ -140,6 +140,14 @@ def test_a_spoiled_image_is_caught(
     record_property("caught", "; ".join(caught))
     record_property("said", "; ".join(shortly(item) for item in wrong(told)))
     assert caught, wrong(told)
+
+
+def test_a_unit_that_may_rest_is_waited_for(shared_home: Home, recipe: Path, tmp_path: Path) -> None:
+    """It rests longer than a hung one may, and is well."""
+    image = Spoiled(raw_disk(shared_home, find(shared_home, "spoiled")), tmp_path)
+    image.unit("rests.service", service("sleep 100"))
+    told = prove(shared_home, image.disk, recipe, "--slow", "rests")
+    assert wrong(told) == []
 
 
 def test_many_at_once_are_all_named(shared_home: Home, recipe: Path, tmp_path: Path) -> None:

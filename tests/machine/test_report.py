@@ -69,7 +69,8 @@ def report(room: Path, patience: int, **told: str) -> GuestReport:
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    script = f"nonce={NONCE}\npatience={uptime + patience}\n{text}"
+    slow = told.get("slow", "")
+    script = f"nonce={NONCE}\npatience={uptime + patience}\nslow='{slow}'\n{text}"
     subprocess.run(["sh", "-c", script], check=True, timeout=60, stderr=subprocess.DEVNULL)
     reader.join(10)
     os.close(slave)
@@ -110,6 +111,14 @@ def test_what_is_said_of_units(tmp_path: Path, told: dict[str, str], state: str,
     [
         pytest.param({}, True, id="nothing is done, and a job has no limit: hung"),
         pytest.param({"limit": "1min 30s"}, False, id="a job with a limit comes to its own end"),
+        pytest.param({"slow": "slow.service"}, False, id="a unit that may rest is not hung"),
+        pytest.param({"slow": "a slow b.mount"}, False, id="a name without a suffix is a service"),
+        pytest.param({"slow": "very-slow.service slow.mount"}, True, id="names are whole names"),
+        pytest.param(
+            {"slow": "slow", "jobs": f"{JOBS}14 other.service start running\n"},
+            True,
+            id="another unit that rests beside it is hung",
+        ),
         pytest.param(
             {"jobs": "13 a.target start waiting\n"}, False, id="without a running job nothing hangs"
         ),

@@ -3,10 +3,12 @@
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from goldsmith.cli.seconds import Seconds
 from goldsmith.disk.stored import raw_disk
 from goldsmith.effects.process import need
 from goldsmith.errors import UsageError
@@ -27,7 +29,7 @@ PAGE = re.compile(r"(?P<port>\d{1,5})(?P<path>/[!-~]*)?")
 @click.command("boot")
 @click.argument("ref")
 @click.option("--http", metavar="PORT/PATH", help="A page that the machine must serve: 80/ or 8080/health.")
-@click.option("--timeout", type=click.FloatRange(min=1), default=TIMEOUT, show_default=True, help="Seconds.")
+@click.option("--timeout", type=Seconds(), default=TIMEOUT, show_default=True, help="Seconds.")
 @click.option(
     "--firmware", type=click.Choice([item.value for item in Firmware]), default="uefi", show_default=True
 )
@@ -40,6 +42,7 @@ PAGE = re.compile(r"(?P<port>\d{1,5})(?P<path>/[!-~]*)?")
     default=AUTO,
     show_default=True,
 )
+@click.option("--slow", multiple=True, metavar="UNIT", help="A unit that may rest when it starts: not hung.")
 @click.option("--console", is_flag=True, help="Show the serial console while waiting.")
 @click.option("--keep", is_flag=True, help="Keep the machine's directory, with its console and its overlay.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
@@ -50,6 +53,7 @@ def command(
     firmware: str,
     memory: int,
     accelerator: str,
+    slow: Sequence[str],
     *,
     console: bool,
     keep: bool,
@@ -75,6 +79,7 @@ def command(
         timeout=timeout,
         memory=memory,
         accelerator=chosen.accelerator,
+        slow=tuple(slow),
         keep=keep,
         show=_say if console else lambda _line: None,
         note=_say,

@@ -1,6 +1,7 @@
 """``goldsmith test REF``: boot two clones of an image and prove it."""
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,16 +13,18 @@ from goldsmith.assay.prove import evidence, junit
 from goldsmith.assay.prove.clones import Setting
 from goldsmith.assay.prove.run import prove
 from goldsmith.assay.prove.subject import find_subject
+from goldsmith.cli.seconds import Seconds
 from goldsmith.cli.settings import read_settings
 from goldsmith.effects.files import write_durably
 from goldsmith.effects.process import need
-from goldsmith.errors import CheckFailed
+from goldsmith.errors import CheckFailed, UsageError
 from goldsmith.machine.boot import TIMEOUT
 from goldsmith.machine.probe import accelerator as find_accelerator
 from goldsmith.model.canonical import plain
 from goldsmith.model.machine import DEFAULT_MEMORY, Accelerator, Firmware
 from goldsmith.model.proof import Expected, Group, Proof, Standing
 from goldsmith.model.recipe import Expect
+from goldsmith.recipe.keys import keys_of
 from goldsmith.recipe.read import read_recipe
 from goldsmith.store.home import find_home
 
@@ -48,9 +51,7 @@ MARKS = {Standing.PASSED: "ok", Standing.FAILED: "FAILED", Standing.SKIPPED: "sk
     "--junit", "junit_file", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit's XML."
 )
 @click.option("--again", is_flag=True, help="Boot it even if the result for this digest is known.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=1), default=TIMEOUT, show_default=True, help="Of a boot."
-)
+@click.option("--timeout", type=Seconds(), default=TIMEOUT, show_default=True, help="Of a boot.")
 @click.option(
     "--memory", type=click.IntRange(min=LEAST_MEMORY), default=DEFAULT_MEMORY, show_default=True, help="MiB."
 )
@@ -73,9 +74,16 @@ MARKS = {Standing.PASSED: "ok", Standing.FAILED: "FAILED", Standing.SKIPPED: "sk
 @click.option(
     "--setuid", "setuid", multiple=True, metavar="PATH", help="A file that may be setuid or setgid; no other."
 )
-@click.option("--max-boot", type=float, metavar="SECONDS", help="The longest boot, by systemd's clock.")
-@click.option("--max-memory", type=int, metavar="MIB", help="The most memory in use.")
-@click.option("--max-disk", type=int, metavar="MIB", help="The most that the root may hold.")
+@click.option("--slow", multiple=True, metavar="UNIT", help="A unit that may rest when it starts: not hung.")
+@click.option(
+    "--max-boot",
+    type=Seconds(0.001),
+    help="The longest boot, by systemd's clock.",
+)
+@click.option("--max-memory", type=click.IntRange(min=1), metavar="MIB", help="The most memory in use.")
+@click.option(
+    "--max-disk", type=click.IntRange(min=1), metavar="MIB", help="The most that the root may hold."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 def command(
     ref: str,
@@ -88,6 +96,7 @@ def command(
     accelerator: str,
     ports: Sequence[str],
     setuid: Sequence[str],
+    slow: Sequence[str],
     max_boot: float | None,
     max_memory: int | None,
     max_disk: int | None,
@@ -102,24 +111,31 @@ def command(
     setuid files, boot time, memory and disk are as expected; a second boot is well too. A result is kept by the image's
     digest and not found out twice.
     """
+    for option, key, values in (
+        ("--port", "ports", ports),
+        ("--setuid", "setuid", setuid),
+        ("--slow", "slow", slow),
+    ):
+        check_option(option, key, values)
     need("qemu-system-x86_64", "qemu-img", "setpriv")
     home = find_home()
     known_recipe = read_recipe(recipe, read_settings(settings)) if recipe else None
     subject = find_subject(home, ref, known_recipe, note=say)
     asks = subject.inputs.recipe.expect if subject.inputs else Expect()
     expected = Expected(
-        ports=tuple(ports) or asks.ports or None,
-        setuid=tuple(setuid) or asks.setuid or None,
+        ports=tuple(ports) or asks.ports,
+        setuid=tuple(setuid) or asks.setuid,
         boot_seconds=max_boot or asks.boot,
         memory=max_memory << 20 if max_memory else asks.memory,
         disk=max_disk << 20 if max_disk else asks.disk,
+        slow=tuple(slow) or asks.slow,
     )
-    asked = evidence.question(subject.inputs.digest if subject.inputs else "", expected, firmware)
+    asked = evidence.question(subject.inputs, expected, firmware)
     kept = evidence.place(home, subject.digest, asked)
     proof = None if again else evidence.known(kept)
     if proof is None:
         chosen = find_accelerator(home).accelerator if accelerator == AUTO else Accelerator(accelerator)
-        setting = Setting(chosen, Firmware(firmware), memory, timeout)
+        setting = Setting(chosen, Firmware(firmware), memory, timeout, expected.slow)
         proof = prove(home, subject, expected, setting, note=say)
         evidence.keep(kept, proof)
     else:
@@ -129,6 +145,20 @@ def command(
     print(json.dumps({"ok": proof.ok, **as_object(proof)}, indent=2) if as_json else in_words(proof))
     if not proof.ok:
         sys.exit(CheckFailed.exit_code)
+
+
+def check_option(option: str, key: str, values: Sequence[str]) -> None:
+    """Refuse what the recipe's ``expect`` would refuse: no port is called 22, and all of them would be unexpected.
+
+    Raises:
+        UsageError: a value is none of the key.
+    """
+    says = next(row.says for row in keys_of(Expect) if row.name == key)
+    for value in values:
+        if not re.fullmatch(says.pattern, value):
+            raise UsageError(
+                f"{option} wants {says.wants}, not {value!r}", hint=f"write it as in {says.example}"
+            )
 
 
 def as_object(proof: Proof) -> dict[str, object]:
@@ -159,7 +189,12 @@ def in_words(proof: Proof) -> str:
                 lines += [f"      | {line}" for line in item.lines]
     if proof.kept:
         lines.append(f"  console and journal    {proof.kept}")
-    return "\n".join(lines)
+    return "\n".join(map(harmless, lines))
+
+
+def harmless(line: str) -> str:
+    """What a guest has said, as a terminal may have it: a hostile one knows escape sequences."""
+    return "".join(sign if sign.isprintable() else "?" for sign in line)
 
 
 def say(line: str) -> None:

@@ -4,14 +4,17 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from goldsmith.cli import vm_access, vm_snapshot
+from goldsmith.cli.seconds import Seconds
 from goldsmith.cli.vm_words import as_object, in_words, listing
 from goldsmith.effects.process import need
 from goldsmith.errors import GoldsmithError, InputError, Place, UsageError
+from goldsmith.machine.boot import PATIENCE
 from goldsmith.machine.launch import read
 from goldsmith.machine.local import clone as cloning
 from goldsmith.machine.local.create import Wanted, create, read_forward
@@ -131,9 +134,8 @@ def create_command(
 @command.command("start")
 @NAME
 @click.option("--wait", is_flag=True, help="Wait until it says from inside that it is well.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=1), default=WELL_SECONDS, show_default=True, help="Of --wait."
-)
+@click.option("--timeout", type=Seconds(), default=WELL_SECONDS, show_default=True, help="Of --wait.")
+@click.option("--slow", multiple=True, metavar="UNIT", help="A unit that may rest when it starts: not hung.")
 @click.option(
     "--accelerator",
     type=click.Choice([AUTO, *(item.value for item in Accelerator)]),
@@ -141,10 +143,14 @@ def create_command(
     show_default=True,
 )
 @JSON
-def start_command(name: str, timeout: float, accelerator: str, *, wait: bool, as_json: bool) -> None:
+def start_command(
+    name: str, timeout: float, slow: Sequence[str], accelerator: str, *, wait: bool, as_json: bool
+) -> None:
     """Start a machine. A clone's first start gives it an identity of its own, and waits for that."""
     home = find_home()
-    how = Start(None if accelerator == AUTO else Accelerator(accelerator))
+    how = Start(None if accelerator == AUTO else Accelerator(accelerator), slow=tuple(slow))
+    if wait:
+        how = replace(how, patience=int(timeout * PATIENCE))
     with held(home, name) as machine:
         run = start(home, machine, how)
         try:
@@ -170,9 +176,7 @@ def renewed(home: Home, name: str, run: Run, how: Start) -> Run:
 
 @command.command("stop")
 @NAME
-@click.option(
-    "--timeout", type=click.FloatRange(min=0), default=STOP_SECONDS, show_default=True, help="Seconds."
-)
+@click.option("--timeout", type=Seconds(0), default=STOP_SECONDS, show_default=True, help="Seconds.")
 @JSON
 def stop_command(name: str, timeout: float, *, as_json: bool) -> None:
     """Shut a machine down."""

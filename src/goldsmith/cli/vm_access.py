@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from goldsmith.cli.seconds import Seconds
 from goldsmith.effects.process import interact, need
 from goldsmith.effects.terminal import join
 from goldsmith.errors import Unavailable, UsageError
@@ -31,7 +32,7 @@ from goldsmith.store.home import Home, find_home
 NAME = click.argument("name")
 WAIT = click.option(
     "--wait",
-    type=click.FloatRange(min=0),
+    type=Seconds(0),
     default=60.0,
     show_default=True,
     help="Seconds until it must answer.",
@@ -68,9 +69,7 @@ def ssh_command_(name: str, user: str, wait: float, words: tuple[str, ...]) -> N
 @click.command("exec", context_settings=PASSED_ON)
 @NAME
 @WAIT
-@click.option(
-    "--timeout", type=click.FloatRange(min=1), default=600.0, show_default=True, help="Seconds it has."
-)
+@click.option("--timeout", type=Seconds(), default=600.0, show_default=True, help="Seconds it has.")
 @click.option("--stdin", "reads", is_flag=True, help="Let it read our standard input.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, required=True, metavar="COMMAND...")

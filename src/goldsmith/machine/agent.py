@@ -18,6 +18,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from goldsmith.model.machine import Credential, FailedUnit, GuestReport, PendingJob
 
@@ -51,11 +52,14 @@ class Agent:
 
     beside: str = ""
     """A shell script that is to run beside it for as long as it likes."""
+    slow: tuple[str, ...] = ()
+    """Units that may rest when they start; others without a time limit are taken for hung."""
 
     @property
     def script(self) -> str:
         """The shell script."""
-        report = f"nonce={self.nonce}\npatience={self.patience}\n{SCRIPT.read_text()}"
+        given = f"nonce={self.nonce}\npatience={self.patience}\nslow={quote(' '.join(self.slow))}\n"
+        report = given + SCRIPT.read_text()
         # systemd ends what a unit has started when its first process ends.
         return f"(\n{self.beside}\n) &\n{report}\nexec 3>&-\nwait\n" if self.beside else report
 

@@ -73,6 +73,7 @@ def check(
     timeout: float = TIMEOUT,
     memory: int = DEFAULT_MEMORY,
     accelerator: Accelerator | None = None,
+    slow: tuple[str, ...] = (),
     keep: bool = False,
     show: Show = lambda _line: None,
     note: Show = lambda _line: None,
@@ -87,6 +88,7 @@ def check(
         timeout: seconds for everything.
         memory: the machine's memory in MiB.
         accelerator: KVM or TCG; ``None`` asks the probe.
+        slow: units that may rest when they start.
         keep: whether the machine's directory stays, for a person to look at.
         show: is called with each line of the console as it comes.
         note: is called with what a person should know of the check itself.
@@ -101,7 +103,7 @@ def check(
     chosen = accelerator or find_accelerator(home).accelerator
     attempt, cx16 = 1, False
     while True:
-        agent = Agent(nonce=nonce(), patience=int((deadline - monotonic()) * PATIENCE))
+        agent = Agent(nonce=nonce(), patience=int((deadline - monotonic()) * PATIENCE), slow=slow)
         with claimed(home / MACHINES, keep=keep) as directory:
             if keep:
                 note(f"the machine's directory is kept: {directory}")

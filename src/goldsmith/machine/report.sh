@@ -23,15 +23,15 @@ say "kernel $(uname -r)"
 
 # Jobs that run and have no limit of their own: what they wait for may never come. Those in `slow` may take their time.
 endless() {
-  systemctl list-jobs --plain --no-legend --full --no-pager | while IFS=' ' read -r _ unit kind progress _; do
+  systemctl list-jobs --plain --no-legend --full --no-pager | while read -r _ unit kind progress _; do
     case " $slow " in *" $unit "* | *" ${unit%.service} "*) continue ;; esac
     [ "$kind $progress" = "start running" ] && [ "$(systemctl show -P TimeoutStartUSec "$unit")" = infinity ] && echo "$unit"
   done
 }
 
 spent() {
-  read -r _ user nice system _ _ irq softirq _ </proc/stat
-  echo $((user + nice + system + irq + softirq))
+  read -r _ user nice system _ iowait irq softirq _ </proc/stat
+  echo $((user + nice + system + iowait + irq + softirq))
 }
 
 # A boot is hung when three times in a row it has hardly used the processor for 15 s while a job without a limit ran.

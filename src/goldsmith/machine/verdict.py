@@ -9,7 +9,10 @@ from goldsmith.model.machine import GuestReport, PendingJob
 
 UNFINISHED = (
     "the boot did not end",
-    "look at the jobs above that are running; the others wait for them",
+    (
+        "look at the jobs above that are running; the others wait for them. --slow, or 'slow' of the recipe's 'expect', "
+        "names a unit that may rest when it starts; --timeout gives more time"
+    ),
 )
 STATES = {
     "starting": UNFINISHED,

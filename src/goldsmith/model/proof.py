@@ -65,6 +65,8 @@ class Expected:
     """The most bytes in use once it is up."""
     disk: int | None = None
     """The most bytes of the root file system in use."""
+    slow: tuple[str, ...] = ()
+    """Units that may rest when they start."""
 
 
 @dataclass(frozen=True, slots=True)

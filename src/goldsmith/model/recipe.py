@@ -11,6 +11,8 @@ from goldsmith.errors import Place
 from goldsmith.model.customizations import (
     ABSOLUTE,
     ABSOLUTE_WANTS,
+    UNIT,
+    UNIT_WANTS,
     CaCerts,
     Customizations,
     Directory,
@@ -275,20 +277,30 @@ class Expect:
     """What a booted machine may show and take; `goldsmith test` fails an image that does more."""
 
     ports: Annotated[
-        tuple[str, ...],
+        tuple[str, ...] | None,
         Says(
-            "All that may be listened on beyond loopback; nothing is checked if it is left out.",
+            "All that may be listened on beyond loopback, `[]` for nothing; not checked if it is left out.",
             pattern=r"[0-9]{1,5}:(tcp|udp)",
             wants="PORT:tcp or PORT:udp",
             example="[22:tcp, 80:tcp]",
         ),
-    ] = ()
+    ] = None
     setuid: Annotated[
-        tuple[str, ...],
+        tuple[str, ...] | None,
         Says(
-            "All files that may be setuid or setgid; nothing is checked if it is left out.",
+            "All files that may be setuid or setgid, `[]` for none; not checked if it is left out.",
             pattern=ABSOLUTE,
             wants=ABSOLUTE_WANTS,
+            example="[/usr/bin/sudo]",
+        ),
+    ] = None
+    slow: Annotated[
+        tuple[str, ...],
+        Says(
+            "Units that may rest when they start; others without a time limit are taken for hung.",
+            pattern=UNIT,
+            wants=UNIT_WANTS,
+            example="[snapd.seeded]",
         ),
     ] = ()
     boot: Annotated[
@@ -298,7 +310,7 @@ class Expect:
         int | None,
         Says(
             "The most memory in use once it is up.",
-            scalar="size",
+            scalar="budget",
             minimum=1 << 20,
             maximum=1 << 46,
             example="300 MiB",
@@ -308,7 +320,7 @@ class Expect:
         int | None,
         Says(
             "The most that its root may hold once it is up.",
-            scalar="size",
+            scalar="budget",
             minimum=1 << 20,
             maximum=1 << 46,
             example="2 GiB",

@@ -197,7 +197,7 @@ def _check(name: str, says: Says, value: object, node: Node) -> None:
         high = says.maximum is not None and value > says.maximum
         if low or high:
             limit = says.minimum if low else says.maximum
-            words = f"{(limit or 0) >> 20} MiB" if says.scalar == "size" else str(limit)
+            words = f"{(limit or 0) >> 20} MiB" if says.scalar in {"size", "budget"} else str(limit)
             bound = f"at least {words}" if low else f"at most {words}"
             raise InputError(
                 f"{name!r} is {node.raw}, and must be {bound}",

@@ -109,7 +109,7 @@ def _limits(says: Says) -> str:
         return f" One of {', '.join(f'`{choice}`' for choice in says.choices)}."
     if says.wants and says.wants.lower() not in says.doc.replace("`", "").lower():
         return f" {says.wants[0].upper()}{says.wants[1:]}."
-    if says.scalar == "size" or (says.minimum is None and says.maximum is None):
+    if says.scalar in {"size", "budget"} or (says.minimum is None and says.maximum is None):
         return ""
     return f" At least {says.minimum}." if says.maximum is None else f" {says.minimum} to {says.maximum}."
 

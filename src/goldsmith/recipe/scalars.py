@@ -120,6 +120,16 @@ def size(node: Node, key: str) -> int | None:
     return int(amount)
 
 
+def budget(node: Node, key: str) -> int:
+    """A size that something is measured against."""
+    value = size(node, key)
+    if value is None:
+        raise InputError(
+            f"{key!r} cannot be {node.raw!r}", hint="write a size, as in 512 MiB", where=node.place
+        )
+    return value
+
+
 def mode(node: Node, key: str) -> int:
     """Permission bits in octal, as they are written: ``0644`` and ``644`` are the same."""
     words = "permission bits in octal, as in 0644"
@@ -192,6 +202,7 @@ SCALARS: Mapping[str, ScalarKind] = MappingProxyType(
             _row("package", package, "package", _pattern(PACKAGE)),
             _row("component", component, "path", {"type": "string", "minLength": 1}),
             _row("size", size, "size", {"anyOf": [_NUMBER, _pattern(f"minimal|{SIZE}")]}),
+            _row("budget", budget, "size", {"anyOf": [_NUMBER, _pattern(SIZE)]}),
             _row("mode", mode, "octal mode", {"anyOf": [_NUMBER, _pattern(MODE)]}),
             _row("owner", owner, "name or number", {"anyOf": [_NUMBER, _pattern(OWNER)]}),
             _row("port", port, "port", _pattern(f"(?![0-9]+$)(?:{PORT})")),

@@ -120,6 +120,27 @@ def test_an_interrupted_proof_leaves_no_qemu_and_no_evidence(
             continue
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param(
+            ["--port", "22"], "--port wants PORT:tcp or PORT:udp, not '22'", id="a port without a protocol"
+        ),
+        pytest.param(["--setuid", "su"], "--setuid wants an absolute path", id="a relative path"),
+        pytest.param(["--slow", "a b"], "--slow wants a unit's name", id="a unit with a space"),
+        pytest.param(["--max-memory", "0"], "Invalid value for '--max-memory'", id="no memory at all"),
+        pytest.param(["--max-boot", "-1"], "Invalid value for '--max-boot'", id="a boot before its start"),
+        pytest.param(["--max-boot", "nan"], "Invalid value for '--max-boot'", id="a time that is no number"),
+        pytest.param(["--timeout", "nan"], "Invalid value for '--timeout'", id="a timeout that never comes"),
+        pytest.param(["--timeout", "inf"], "Invalid value for '--timeout'", id="a timeout without end"),
+    ],
+)
+def test_an_expectation_that_nothing_can_meet_is_refused(home: Home, words: list[str], message: str) -> None:
+    done = prove(home, "web", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
 def test_what_is_no_disk_is_refused(home: Home, tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("no disk\n" * 100)

@@ -1,6 +1,7 @@
 """What clones showed is judged: each way in which a proof can fail, by name."""
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,12 @@ import pytest
 from goldsmith.assay.prove import evidence, judge, junit
 from goldsmith.assay.prove.look import Facts, listening
 from goldsmith.assay.prove.oracle import judged
+from goldsmith.builder.inputs import read_inputs
 from goldsmith.cli.test import as_object, in_words
+from goldsmith.errors import InputError
 from goldsmith.model.machine import GuestReport
 from goldsmith.model.proof import Assertion, Expectation, Expected, Group, Proof, Standing
+from goldsmith.recipe.read import read_recipe
 
 GIB = 1 << 30
 REPORT = GuestReport(
@@ -270,19 +274,76 @@ def test_a_proof_is_kept_by_digest_and_question(tmp_path: Path) -> None:
     from goldsmith.store.home import Home  # noqa: PLC0415
 
     home = Home(tmp_path)
-    asked = evidence.question("r", NOTHING, "uefi")
+    asked = evidence.question(None, NOTHING, "uefi")
     path = evidence.place(home, PROOF.digest, asked)
     assert evidence.known(path) is None
     evidence.keep(path, PROOF)
     assert evidence.known(path) == PROOF
     path.write_text("{")
     assert evidence.known(path) is None
-    others = {asked, evidence.question("s", NOTHING, "uefi"), evidence.question("r", NOTHING, "bios")}
-    assert len({*others, evidence.question("r", Expected(memory=1), "uefi")}) == 4
+    others = {asked, evidence.question(None, NOTHING, "bios")}
+    assert len({*others, evidence.question(None, Expected(memory=1), "uefi")}) == 3
+
+
+RECIPE = "name: web\nversion: 1.0.0\nfrom: debian:trixie\ntests: [tests/test_*.py, check.sh]\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "is_another"),
+    [
+        pytest.param("recipe.yaml", f"{RECIPE}packages: [nginx]\n", True, id="the recipe"),
+        pytest.param("tests/test_one.py", "def test_two(): ...\n", True, id="a test in Python"),
+        pytest.param("tests/conftest.py", "x = 2\n", True, id="what a test imports"),
+        pytest.param("check.sh", "false\n", True, id="a shell check"),
+        pytest.param("tests/notes.txt", "two\n", False, id="no test"),
+        pytest.param(
+            "tests/test_one.py", "def test_one(): ...\n", False, id="written anew with the same words"
+        ),
+    ],
+)
+def test_another_test_is_another_question(tmp_path: Path, path: str, text: str, is_another: bool) -> None:
+    """Else a test that was mended, or made stricter, would be answered by the result of the one before."""
+
+    def asked() -> str:
+        return evidence.question(read_inputs(read_recipe(tmp_path / "recipe.yaml")), NOTHING, "uefi")
+
+    (tmp_path / "tests").mkdir()
+    for name, words in {
+        "recipe.yaml": RECIPE,
+        "tests/test_one.py": "def test_one(): ...\n",
+        "tests/conftest.py": "x = 1\n",
+        "tests/notes.txt": "one\n",
+        "check.sh": "true\n",
+    }.items():
+        (tmp_path / name).write_text(words)
+    before = asked()
+    (tmp_path / path).write_text(text)
+    assert (asked() != before) is is_another
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("gone.sh", "the test 'gone.sh' does not exist", id="a file that is not there"),
+        pytest.param("check.rb", "the test 'check.rb' is neither .py nor .sh", id="another language"),
+        pytest.param(
+            "tests/*", "the test 'tests/notes.txt' is neither .py nor .sh", id="a pattern that takes too much"
+        ),
+    ],
+)
+def test_what_is_no_test_is_said_before_anything_boots(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "tests").mkdir()
+    for path in ("check.rb", "tests/notes.txt"):
+        (tmp_path / path).touch()
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace("[tests/test_*.py, check.sh]", f"[{name}]"))
+    with pytest.raises(InputError, match=re.escape(message)):
+        evidence.question(read_inputs(read_recipe(tmp_path / "recipe.yaml")), NOTHING, "uefi")
 
 
 def test_the_proof_in_words_names_what_failed() -> None:
     text = in_words(PROOF)
     assert "web FAILED: two clones side by side, 180 s, tcg" in text
-    assert "    FAILED: file /x: found '1'\n      | a \x1b line\n" in text
+    assert "    FAILED: file /x: found '1'\n      | a ? line\n" in text, (
+        "what a guest says reaches no terminal as it is"
+    )
     assert json.loads(json.dumps(as_object(PROOF)))["digest"] == PROOF.digest

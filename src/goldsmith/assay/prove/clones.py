@@ -66,6 +66,8 @@ class Setting:
     """MiB of each."""
     timeout: float
     """Seconds for a boot."""
+    slow: tuple[str, ...] = ()
+    """Units that may rest when they start."""
 
 
 @dataclass
@@ -284,7 +286,7 @@ def make_layer(below: Path, layer: Path) -> None:
 def new_agent(setting: Setting) -> Agent:
     """The report's script with the agent beside it, under a nonce of its own."""
     word = nonce()
-    return Agent(word, int(setting.timeout * PATIENCE), beside=channel.script(word))
+    return Agent(word, int(setting.timeout * PATIENCE), channel.script(word), setting.slow)
 
 
 def bring_up(clones: Sequence[Clone], note: Note) -> dict[int, GuestReport]:

@@ -4,13 +4,15 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from goldsmith.assay.prove.own import test_digests
+from goldsmith.builder.inputs import Inputs
 from goldsmith.effects.files import write_durably
 from goldsmith.model.canonical import digest, plain
 from goldsmith.model.proof import Assertion, Expected, Group, Proof, Standing
 from goldsmith.store.home import Home
 
 ROOM = "evidence"
-FORMAT = 1
+FORMAT = 2
 
 
 def place(home: Home, image: str, asked: str) -> Path:
@@ -18,9 +20,16 @@ def place(home: Home, image: str, asked: str) -> Path:
     return home / ROOM / image.removeprefix("sha256:") / f"boot-{asked.removeprefix('sha256:')[:16]}.json"
 
 
-def question(recipe: str, expected: Expected, firmware: str) -> str:
-    """What is asked of an image, as a digest: with another recipe or another budget it is another question."""
-    return digest({"format": FORMAT, "recipe": recipe, "expected": plain(expected), "firmware": firmware})
+def question(inputs: Inputs | None, expected: Expected, firmware: str) -> str:
+    """What is asked of an image, as a digest: with another recipe, test or budget it is another question.
+
+    Raises:
+        InputError: one of the recipe's tests is not there, or is none.
+    """
+    asked = {"format": FORMAT, "expected": plain(expected), "firmware": firmware}
+    if inputs:
+        asked |= {"recipe": inputs.digest, "tests": test_digests(inputs.recipe)}
+    return digest(asked)
 
 
 def keep(path: Path, proof: Proof) -> None:

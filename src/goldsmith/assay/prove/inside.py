@@ -11,11 +11,12 @@ from pathlib import Path
 from goldsmith.assay.prove.clones import Clone
 from goldsmith.assay.prove.files import GuestFiles
 from goldsmith.assay.prove.judge import failed, passed, skipped
+from goldsmith.assay.prove.own import test_files
 from goldsmith.builder.components.host import Ran, Wanted
 from goldsmith.builder.components.run import run_document
 from goldsmith.builder.inputs import Inputs
 from goldsmith.effects.process import run
-from goldsmith.errors import InputError, Unavailable
+from goldsmith.errors import Unavailable
 from goldsmith.machine.channel import TIMED_OUT, Guest, quoted
 from goldsmith.model.component import Document
 from goldsmith.model.proof import Assertion, Group
@@ -127,27 +128,12 @@ def user_tests(clone: Clone, inputs: Inputs, room: Path) -> Iterator[Assertion]:
     Raises:
         InputError: a file is not there, or of another kind.
     """
-    directory = Path(inputs.recipe.directory)
-    for pattern in inputs.recipe.tests:
-        files = sorted(directory.glob(pattern)) if set(pattern) & set("*?[") else [directory / pattern]
-        for path in files:
-            if not path.is_file():
-                raise InputError(
-                    f"the test {pattern!r} is not there",
-                    hint="see `tests` in the recipe",
-                    where=inputs.recipe.where,
-                )
-            if path.suffix == ".sh":
-                with clone.inside() as guest:
-                    yield shell_test(guest, path)
-            elif path.suffix == ".py":
-                yield from python_tests(path, clone, room)
-            else:
-                raise InputError(
-                    f"the test {pattern!r} is neither .py nor .sh",
-                    hint="write it for pytest-testinfra, or as a shell script",
-                    where=inputs.recipe.where,
-                )
+    for path in test_files(inputs.recipe):
+        if path.suffix == ".sh":
+            with clone.inside() as guest:
+                yield shell_test(guest, path)
+        else:
+            yield from python_tests(path, clone, room)
 
 
 def shell_test(guest: Guest, path: Path) -> Assertion:

@@ -31,7 +31,7 @@ LOG = "qemu.log"
 BEFORE = ".before"
 """What the logs of the start before are called."""
 PATIENCE = 240
-"""Seconds after which a guest reports the boot as it stands."""
+"""Seconds after which a guest reports its boot as it stands, where nobody waits for it."""
 STOP_SECONDS = 120.0
 KILL_SECONDS = 10.0
 ANSWER_SECONDS = 20.0
@@ -48,6 +48,10 @@ class Start:
 
     accelerator: Accelerator | None = None
     """KVM or TCG; ``None`` asks the probe."""
+    patience: int = PATIENCE
+    """Seconds after which a guest reports the boot as it stands."""
+    slow: tuple[str, ...] = ()
+    """Units that may rest when they start."""
 
 
 def start(home: Home, machine: LocalMachine, how: Start = Start()) -> Run:
@@ -75,7 +79,7 @@ def start(home: Home, machine: LocalMachine, how: Start = Start()) -> Run:
     save(directory, machine)
     for name in (CONSOLE, REPORT, FIRMWARE, LOG):
         _put_aside(directory / name)
-    agent = Agent(nonce=nonce(), patience=PATIENCE)
+    agent = Agent(nonce=nonce(), patience=how.patience, slow=how.slow)
     accelerator = how.accelerator or find_accelerator(home).accelerator
     port = free_port()
     spec = _spec(directory, machine, agent, accelerator, port)
