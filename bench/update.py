@@ -1,13 +1,12 @@
-"""Bytes that an update moves: goal, figure and peers in one run.
+"""Bytes that an update moves, and what both versions take: goals, figures and peers in one run.
 
-    script/bench update --mirror URI [--new-kernel] [--work DIR]
+    script/bench update --mirror URI [--job packages|updates] [--new-kernel] [--work DIR]
     script/bench update --home HOME --old REF --new REF [--work DIR]
 
-The first form builds the job of all peers twice: from the main archive alone, and with updates and some packages more.
-Both have the kernel of the first, for a new one is most of an update that has one; ``--new-kernel`` lets it come. Every
-byte counts that passes a TCP proxy in either direction, headers too. Peers run where they are installed: casync on the raw
-disks, one layer of what differs, whole files. What the goal is measured against: the files of the new image whose content the
-old one does not have, as one zstd stream of level 3.
+The first form builds the two jobs that ``update_jobs.py`` describes. Every byte counts that passes a TCP proxy in either
+direction, headers too. Peers run where they are installed: casync on the raw disks, one layer of what differs, whole files.
+What the goal is measured against: the files of the new image whose content the old one does not have, as one zstd stream of
+level 3.
 """
 
 import argparse
@@ -29,7 +28,6 @@ import zstandard
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from build import PACKAGES
 from goldsmith.disk.stored import raw_disk
 from goldsmith.store import tar
 from goldsmith.store.home import Home
@@ -37,13 +35,27 @@ from goldsmith.store.images import StoredImage, find, layout_of
 from goldsmith.store.record import parts_of
 from goldsmith.store.tree import TreeIndex, pieces, read_index
 from measure import run, table
+from update_jobs import JOBS, archives, build
 
 GOLDSMITH = str(Path(sys.executable).with_name("goldsmith"))
-RECIPE = "name: bench\nversion: {version}.0.0\nfrom: debian:trixie\npackages: [{packages}]\n"
-MORE = ("less", "tree", "bc", "nano", "jq", "lsof", "strace", "unzip", "rsync", "tmux", "tcpdump", "patch")
-"""What the second version has besides: with updates and what these need, some thirty packages differ."""
-KERNEL = "linux-image-cloud-amd64"
 CONFIG = {"version": 0.1, "log": {"level": "error"}}
+STORED = 175e6
+"""Bytes that both versions may take."""
+FEWER = 3
+"""How many times fewer bytes than casync are to move, where ``mke2fs -d`` has made the disks."""
+PEER = "casync, disks by mke2fs -d"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to bring an update, and what it took."""
+
+    name: str
+    moved: int
+    """Bytes."""
+    stored: int
+    """Bytes of both versions where they are kept."""
+    seconds: float
 
 
 @dataclass
@@ -111,21 +123,6 @@ def server(argv: list[str], port: int, home: Path) -> Iterator[Proxy]:
             process.terminate()
 
 
-def build(work: Path, mirror: str, *, new_kernel: bool) -> tuple[Path, str, str]:
-    """Two versions of the job: the main archive alone, then all of it and more packages."""
-    home, packages = work / "home", list(PACKAGES)
-    for version, more, words in ((1, (), f"{mirror} -"), (2, MORE, mirror)):
-        recipe = work / f"v{version}.yaml"
-        recipe.write_text(RECIPE.format(version=version, packages=", ".join([*packages, *more])))
-        argv = [GOLDSMITH, "build", str(recipe), "--update-lock", "--mirror", words]
-        run(argv, environment={"GOLDSMITH_HOME": str(home)})
-        if not new_kernel:
-            lock = json.loads((work / "v1.lock").read_bytes())
-            found = next(one["version"] for one in lock["packages"] if one["name"] == KERNEL)
-            packages = [f"{KERNEL}={found}" if name == KERNEL else name for name in PACKAGES]
-    return home, "bench:1.0.0", "bench:2.0.0"
-
-
 def index_of(home: Home, image: StoredImage) -> TreeIndex:
     layout = layout_of(home)
     return read_index(layout, parts_of(layout, image.index, image.reference).tree_index.digest)
@@ -144,7 +141,12 @@ def changed(home: Home, old: StoredImage, new: StoredImage) -> tuple[int, int]:
     return len(paths), size + len(packer.flush())
 
 
-def layer_of_changes(home: Home, old: StoredImage, new: StoredImage) -> tuple[str, int, float]:
+def size_of(directory: Path) -> int:
+    """Bytes of all files below."""
+    return sum(path.lstat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def layer_of_changes(home: Home, old: StoredImage, new: StoredImage) -> Way:
     """What builders of container images move: one layer with every path that differs, as tar and zstd -3; whiteouts left out."""
     start = time.monotonic()
     before, index = index_of(home, old).entries, index_of(home, new)
@@ -158,7 +160,9 @@ def layer_of_changes(home: Home, old: StoredImage, new: StoredImage) -> tuple[st
             for piece in pieces(layout_of(home), index, [path]):
                 size += len(packer.compress(bytes(piece.data)))
             size += len(packer.compress(bytes(-entry.size % tar.RECORD)))
-    return "one layer of changes (OCI)", size + len(packer.flush()), time.monotonic() - start
+    size += len(packer.flush())
+    first = sum(layer.blob.size for layer in index_of(home, old).layers)
+    return Way("one layer of changes (OCI)", size, first + size, time.monotonic() - start)
 
 
 def packages_that_differ(home: Home, old: str, new: str) -> int:
@@ -167,16 +171,16 @@ def packages_that_differ(home: Home, old: str, new: str) -> int:
     return len(json.loads(told.output)["packages"])
 
 
-def pull(work: Path, name: str, place: str, old: str, new: str, proxy: Proxy) -> tuple[str, int, float]:
+def pull(work: Path, name: str, place: str, old: str, new: str, proxy: Proxy) -> Way:
     """Pull the old image, then the new one; the second is measured."""
     home = work / f"site-{name.partition(' ')[0]}"
     run([GOLDSMITH, "pull", f"{place}/{old}"], environment={"GOLDSMITH_HOME": str(home)})
     before = proxy.moved
     done = run([GOLDSMITH, "pull", f"{place}/{new}"], environment={"GOLDSMITH_HOME": str(home)})
-    return f"goldsmith pull, {name}", proxy.moved - before, done.seconds
+    return Way(f"goldsmith pull, {name}", proxy.moved - before, size_of(home / "store/blobs"), done.seconds)
 
 
-def casync(work: Path, name: str, disks: list[Path]) -> list[tuple[str, int, float]]:
+def casync(work: Path, name: str, disks: list[Path]) -> list[Way]:
     """Chunks of the new disk that the old one does not have, and the index."""
     if shutil.which("casync") is None:
         return []
@@ -184,7 +188,8 @@ def casync(work: Path, name: str, disks: list[Path]) -> list[tuple[str, int, flo
     for disk in disks:
         done = run(["casync", "make", f"--store={store}", str(index), str(disk)])
         sizes.append(sum(path.stat().st_size for path in store.rglob("*.cacnk")))
-    return [(f"casync, {name}", sizes[1] - sizes[0] + index.stat().st_size, done.seconds)]
+    listed = index.stat().st_size
+    return [Way(f"casync, {name}", sizes[1] - sizes[0] + listed, sizes[1] + 2 * listed, done.seconds)]
 
 
 def fresh_disks(work: Path, home: Path, references: list[str]) -> list[Path]:
@@ -213,9 +218,32 @@ def fresh_disks(work: Path, home: Path, references: list[str]) -> list[Path]:
     return disks
 
 
-def whole(work: Path, disk: Path) -> tuple[str, int, float]:
+def whole(work: Path, disk: Path) -> Way:
     done = run(["zstd", "-q", "-f", "-3", "-T0", str(disk), "-o", str(work / "whole.zst")])
-    return "the whole disk, zstd -3", (work / "whole.zst").stat().st_size, done.seconds
+    size = (work / "whole.zst").stat().st_size
+    return Way("the whole disk, zstd -3", size, 2 * size, done.seconds)
+
+
+def ours(work: Path, home: Path, old: str, new: str) -> list[Way]:
+    """From a registry, and from ``goldsmith serve``."""
+    environment, ways = {"GOLDSMITH_HOME": str(home)}, list[Way]()
+    port = free_port()
+    config = {
+        **CONFIG,
+        "storage": {"filesystem": {"rootdirectory": str(work / "registry")}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
+    (work / "registry.yml").write_text(json.dumps(config))
+    with server(["docker-registry", "serve", str(work / "registry.yml")], port, home) as proxy:
+        for reference in (old, new):
+            done = run([GOLDSMITH, "push", reference, f"127.0.0.1:{port}/bench"], environment=environment)
+        ways.append(pull(work, "docker-registry", f"{proxy.host}/bench", old, new, proxy))
+    print(f"push of the new version: {done.seconds:.1f} s, {done.peak / 1e6:.0f} MB of memory at its peak")
+    print(f"the registry has {size_of(work / 'registry') / 1e6:.1f} MB")
+    port = free_port()
+    with server([GOLDSMITH, "serve", "--quiet", "--port", str(port)], port, home) as proxy:
+        ways.append(pull(work, "goldsmith serve", f"http://{proxy.host}", old, new, proxy))
+    return ways
 
 
 def measure(work: Path, home_path: Path, old: str, new: str) -> None:
@@ -224,51 +252,29 @@ def measure(work: Path, home_path: Path, old: str, new: str) -> None:
     images = [find(home, old), find(home, new)]
     count, size = changed(home, *images)
     goal = round(1.15 * size + 1_500_000)
-    results: list[tuple[str, int, float]] = []
-    port = free_port()
-    config = {
-        **CONFIG,
-        "storage": {"filesystem": {"rootdirectory": str(work / "registry")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
-    }
-    (work / "registry.yml").write_text(json.dumps(config))
-    with server(["docker-registry", "serve", str(work / "registry.yml")], port, home_path) as proxy:
-        for reference in (old, new):
-            run(
-                [GOLDSMITH, "push", reference, f"127.0.0.1:{port}/bench"],
-                environment={"GOLDSMITH_HOME": str(home_path)},
-            )
-        results.append(pull(work, "docker-registry", f"{proxy.host}/bench", old, new, proxy))
-    port = free_port()
-    with server([GOLDSMITH, "serve", "--quiet", "--port", str(port)], port, home_path) as proxy:
-        results.append(pull(work, "goldsmith serve", f"http://{proxy.host}", old, new, proxy))
+    ways = ours(work, home_path, old, new)
     disks = [raw_disk(home, image) for image in images]
-    results += casync(work, "our disks", disks)
+    ways += casync(work, "our disks", disks)
     if os.geteuid() == 0:
-        results += casync(work, "disks by mke2fs -d", fresh_disks(work, home_path, [old, new]))
-    results += [layer_of_changes(home, *images), whole(work, disks[1])]
+        ways += casync(work, PEER.removeprefix("casync, "), fresh_disks(work, home_path, [old, new]))
+    ways += [layer_of_changes(home, *images), whole(work, disks[1])]
     print(f"{packages_that_differ(home, old, new)} packages differ")
-    rows = [["way", "MB moved", "of the goal", "goldsmith moves", "s"]]
-    rows.append(
-        [
-            f"goal: 1.15 x {size / 1e6:.1f} MB (zstd of {count} changed files) + 1.5",
-            f"{goal / 1e6:.1f}",
-            "",
-            "",
-            "",
-        ]
-    )
-    ours = results[0][1]
-    for name, moved, seconds in results:
-        times = "" if name.startswith("goldsmith") else f"{moved / ours:.1f} times fewer"
-        rows.append([name, f"{moved / 1e6:.1f}", f"{100 * moved / goal:.0f} %", times, f"{seconds:.1f}"])
-    print(table(rows))
+    rows = [["way", "MB moved", "of the goal", "goldsmith moves", "both stored, MB", "s"]]
+    told = f"goal: 1.15 x {size / 1e6:.1f} MB (zstd of {count} changed files) + 1.5"
+    rows.append([told, f"{goal / 1e6:.1f}", "", "", f"{STORED / 1e6:.0f}", ""])
+    for way in ways:
+        times = "" if way.name.startswith("goldsmith") else f"{way.moved / ways[0].moved:.1f} times fewer"
+        times += f" (goal: {FEWER})" if way.name == PEER else ""
+        share, stored = f"{100 * way.moved / goal:.0f} %", f"{way.stored / 1e6:.1f}"
+        rows.append([way.name, f"{way.moved / 1e6:.1f}", share, times, stored, f"{way.seconds:.1f}"])
+    print(table(rows), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--work", type=Path)
     parser.add_argument("--mirror")
+    parser.add_argument("--job", choices=JOBS, help="one of them; both by default")
     parser.add_argument("--new-kernel", action="store_true")
     parser.add_argument("--home", type=Path)
     parser.add_argument("--old")
@@ -276,12 +282,15 @@ def main() -> None:
     words = parser.parse_args()
     if not words.mirror and not (words.home and words.old and words.new):
         parser.error("name a mirror, or a home and two images in it")
-    with tempfile.TemporaryDirectory(dir=words.work or "/var/tmp") as room:
-        work = Path(room)
-        if words.mirror:
-            measure(work, *build(work, words.mirror, new_kernel=words.new_kernel))
-        else:
-            measure(work, words.home, words.old, words.new)
+    jobs = [words.job] if words.job else JOBS if words.mirror else [""]
+    for job in jobs:
+        with tempfile.TemporaryDirectory(dir=words.work or "/var/tmp") as room:
+            work, home = Path(room), words.home
+            if words.mirror:
+                home = build(work, words.mirror, job, new_kernel=words.new_kernel)
+                differ, size = archives(work)
+                print(f"job {job}: {differ} packages differ, {size / 1e6:.1f} MB of archives")
+            measure(work, home, words.old or "bench:1.0.0", words.new or "bench:2.0.0")
 
 
 if __name__ == "__main__":
