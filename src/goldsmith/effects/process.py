@@ -28,7 +28,6 @@ PACKAGE_OF = {
     "setpriv": "util-linux",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
-    "strace": "strace",
 }
 """Which Debian package has a host program; the hint of ``MissingTool``."""
 
