@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,6 +47,30 @@ def test_ops(host):
 
 def test_ssh(host):
     assert host.service("ssh").is_running
+"""
+CHANGES = """\
+name: changes
+schemaVersion: 1.0
+phases:
+  - name: validate
+    steps:
+      - name: Write
+        action: CreateFile
+        inputs: [{path: /srv/new/file, content: "golden", owner: ops, permissions: 0640}]
+      - name: See
+        action: ExecuteBash
+        inputs: {commands: ["test \"$(stat -c '%U %a' {{ validate.Write.outputs.path }})\" = 'ops 640'"]}
+  - name: test
+    steps:
+      - name: Copy
+        action: CopyFolder
+        inputs: [{source: /srv/new, destination: /srv/copy}]
+      - name: Delete
+        action: DeleteFolder
+        inputs: [{path: /srv/new, force: true}]
+      - name: Judge
+        action: Assert
+        inputs: {and: [{fileExists: /srv/copy/file}, {not: {folderExists: /srv/new}}]}
 """
 TIMEOUT = "600"
 pytestmark = [pytest.mark.slow, pytest.mark.image]
@@ -142,12 +167,18 @@ def test_a_spoiled_image_is_caught(
     assert caught, wrong(told)
 
 
-def test_a_unit_that_may_rest_is_waited_for(shared_home: Home, recipe: Path, tmp_path: Path) -> None:
-    """It rests longer than a hung one may, and is well."""
+def test_what_a_recipe_allows_and_does_inside(shared_home: Home, recipe: Path, tmp_path: Path) -> None:
+    """A unit rests longer than a hung one may; a component changes files, which a throw-away machine may have."""
     image = Spoiled(raw_disk(shared_home, find(shared_home, "spoiled")), tmp_path)
     image.unit("rests.service", service("sleep 100"))
-    told = prove(shared_home, image.disk, recipe, "--slow", "rests")
+    other = tmp_path / "other"
+    shutil.copytree(recipe.parent, other)
+    (other / "recipe.yaml").write_text(f"{RECIPE}expect: {{slow: [rests]}}\ncomponents: [changes.yml]\n")
+    (other / "changes.yml").write_text(CHANGES)
+    told = prove(shared_home, image.disk, other / "recipe.yaml")
     assert wrong(told) == []
+    phases = [item for item in told["assertions"] if item["name"].startswith("component changes.yml: ")]
+    assert [item["standing"] for item in phases] == ["passed", "passed"], phases
 
 
 def test_many_at_once_are_all_named(shared_home: Home, recipe: Path, tmp_path: Path) -> None:

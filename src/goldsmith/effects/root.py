@@ -178,6 +178,11 @@ class Root:
         with self._parent(path) as (directory, name):
             return os.readlink(name, dir_fd=directory)
 
+    def real(self, path: str) -> str:
+        """Where a path ends, all links resolved; only to be compared with another."""
+        with self.opened(path, os.O_PATH) as descriptor:
+            return os.readlink(f"/proc/self/fd/{descriptor}")
+
     def listdir(self, path: str) -> list[str]:
         """The names in a directory, sorted."""
         with self.opened(path, os.O_RDONLY | os.O_DIRECTORY) as descriptor:

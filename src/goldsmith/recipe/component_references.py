@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from goldsmith.errors import InputError, Place
 from goldsmith.model.action import ACTIONS
-from goldsmith.model.component import Condition, Counting, Document, Listing, Logic, Step
+from goldsmith.model.component import Condition, Counting, Document, Listing, Logic, Phase, Step
 from goldsmith.recipe.component_nodes import nearest, wrong
 from goldsmith.recipe.component_values import Chain, references
 from goldsmith.recipe.document import Node
@@ -41,6 +41,22 @@ def check_references(document: Document, node: Node) -> None:
                     else:
                         _check_chain(shown, target, document, done, place)
             steps[step.name] = step
+
+
+def texts_of(phase: Phase) -> Iterator[str]:
+    """Every text of a phase that may hold references."""
+    for step in phase.steps:
+        yield from (text for text, _ in _texts(step))
+
+
+def phases_named(phase: Phase) -> set[str]:
+    """The phases whose steps the steps of a phase refer to."""
+    return {
+        target.phase
+        for text in texts_of(phase)
+        for _, target in references(text)
+        if isinstance(target, Chain)
+    }
 
 
 def _items(node: Node, key: str) -> tuple[Node, ...]:

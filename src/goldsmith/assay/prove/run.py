@@ -8,7 +8,8 @@ from pathlib import Path
 from goldsmith.assay.prove import judge
 from goldsmith.assay.prove.capacity import has_room
 from goldsmith.assay.prove.clones import Clone, Setting, bring_up, keep_logs, make_clone
-from goldsmith.assay.prove.inside import component_tests, user_tests
+from goldsmith.assay.prove.components import component_tests
+from goldsmith.assay.prove.inside import user_tests
 from goldsmith.assay.prove.look import Facts, ask_facts
 from goldsmith.assay.prove.oracle import all_expectations, ask
 from goldsmith.assay.prove.subject import Subject

@@ -158,7 +158,8 @@ def copy_folder(root: Root, source: str, destination: str) -> None:
     Raises:
         StepFailed: the destination lies in the source.
     """
-    if f"{_real(root, parent_of(destination))}/{name_of(destination)}/".startswith(f"{_real(root, source)}/"):
+    above, inside = (root.real(path).rstrip("/") for path in (parent_of(destination), source))
+    if f"{above}/{name_of(destination)}/".startswith(f"{inside}/"):
         raise StepFailed(
             f"{destination!r} lies in {source!r}", hint="choose a destination outside the source"
         )
@@ -170,12 +171,6 @@ def copy_folder(root: Root, source: str, destination: str) -> None:
             copy_file(root, path, goal)
         elif not root.is_dir(goal):
             root.mkdir(goal, mode=stat.S_IMODE(facts.st_mode), uid=-1, gid=-1)
-
-
-def _real(root: Root, path: str) -> str:
-    """Where a folder is, all links resolved; only for comparing."""
-    with root.opened(path, os.O_PATH) as descriptor:
-        return os.readlink(f"/proc/self/fd/{descriptor}").rstrip("/")
 
 
 def is_link(facts: os.stat_result) -> bool:
