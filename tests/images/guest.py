@@ -16,7 +16,7 @@ from goldsmith.effects.randomness import nonce
 from goldsmith.machine.agent import CREDENTIAL, DROP_IN, UNIT, said, unit_text
 from goldsmith.machine.firmware import place_uefi
 from goldsmith.machine.launch import launched
-from goldsmith.machine.overlay import OVERLAY, make_overlay
+from goldsmith.machine.overlay import OVERLAY
 from goldsmith.machine.watch import find_trouble, readable
 from goldsmith.model.machine import Accelerator, Credential, Firmware, MachineSpec
 
@@ -77,8 +77,9 @@ class Disk:
             directory = self.room / f"start-{self.starts}"
             shutil.rmtree(directory, ignore_errors=True)
             directory.mkdir()
-            overlay = make_overlay(self.top, directory)
-            subprocess.run(["qemu-img", "resize", "-q", overlay, str(self.size)], check=True)
+            below = ["-F", "qcow2" if self.starts else "raw", "-b", self.top.resolve()]
+            command = ["qemu-img", "create", "-q", "-f", "qcow2", *below, directory / OVERLAY]
+            subprocess.run([*command, str(self.size)], check=True)
             lines, console = self._run(directory, firmware, work, files or {})
             if lines and lines[-1] == "end" and "state running" in lines:
                 self.starts += 1

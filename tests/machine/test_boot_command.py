@@ -102,7 +102,10 @@ def test_a_word_with_a_slash_is_a_path_and_one_without_is_an_image(tmp_path: Pat
             ["x", "--firmware", "coreboot"], 2, "'coreboot' is not one of", id="an unknown firmware"
         ),
         pytest.param(
-            ["x", "--timeout", "soon"], 2, "'soon' is not a valid float", id="a timeout that is no number"
+            ["x", "--timeout", "soon"],
+            2,
+            "'soon' is not a valid number of seconds",
+            id="a timeout that is no number",
         ),
     ],
 )

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldsmith.machine.fat import CLUSTER, CLUSTERS, image
@@ -62,6 +62,7 @@ def test_the_kernel_and_blkid_will_know_it_by_its_label(tmp_path: Path) -> None:
     assert "TYPE=vfat" in found
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True), st.binary(max_size=5000), max_size=8

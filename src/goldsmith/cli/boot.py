@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from goldsmith.cli.firmware import FIRMWARE, chosen_firmware
 from goldsmith.cli.seconds import Seconds
 from goldsmith.disk.stored import raw_disk
 from goldsmith.effects.process import need
@@ -16,7 +17,7 @@ from goldsmith.machine.boot import TIMEOUT, Page, check
 from goldsmith.machine.probe import Probe
 from goldsmith.machine.probe import accelerator as find_accelerator
 from goldsmith.model.canonical import plain
-from goldsmith.model.machine import DEFAULT_MEMORY, Accelerator, BootReport, Firmware
+from goldsmith.model.machine import DEFAULT_MEMORY, Accelerator, BootReport
 from goldsmith.store.home import Home, find_home
 from goldsmith.store.images import find
 
@@ -30,9 +31,7 @@ PAGE = re.compile(r"(?P<port>\d{1,5})(?P<path>/[!-~]*)?")
 @click.argument("ref")
 @click.option("--http", metavar="PORT/PATH", help="A page that the machine must serve: 80/ or 8080/health.")
 @click.option("--timeout", type=Seconds(), default=TIMEOUT, show_default=True, help="Seconds.")
-@click.option(
-    "--firmware", type=click.Choice([item.value for item in Firmware]), default="uefi", show_default=True
-)
+@FIRMWARE
 @click.option(
     "--memory", type=click.IntRange(min=LEAST_MEMORY), default=DEFAULT_MEMORY, show_default=True, help="MiB."
 )
@@ -70,11 +69,12 @@ def command(
     chosen = (
         find_accelerator(home) if accelerator == AUTO else Probe(Accelerator(accelerator), "as asked for")
     )
-    _say(f"booting {disk} by {firmware} under {chosen.accelerator.value.upper()} ({chosen.reason})")
+    starter = chosen_firmware(firmware, disk)
+    _say(f"booting {disk} by {starter.value} under {chosen.accelerator.value.upper()} ({chosen.reason})")
     report = check(
         disk,
         home=home,
-        firmware=Firmware(firmware),
+        firmware=starter,
         page=page,
         timeout=timeout,
         memory=memory,

@@ -13,6 +13,7 @@ from goldsmith.assay.prove import evidence, junit
 from goldsmith.assay.prove.clones import Setting
 from goldsmith.assay.prove.run import prove
 from goldsmith.assay.prove.subject import find_subject
+from goldsmith.cli.firmware import FIRMWARE, chosen_firmware
 from goldsmith.cli.seconds import Seconds
 from goldsmith.cli.settings import read_settings
 from goldsmith.effects.files import write_durably
@@ -21,7 +22,7 @@ from goldsmith.errors import CheckFailed, UsageError
 from goldsmith.machine.boot import TIMEOUT
 from goldsmith.machine.probe import accelerator as find_accelerator
 from goldsmith.model.canonical import plain
-from goldsmith.model.machine import DEFAULT_MEMORY, Accelerator, Firmware
+from goldsmith.model.machine import DEFAULT_MEMORY, Accelerator
 from goldsmith.model.proof import Expected, Group, Proof, Standing
 from goldsmith.model.recipe import Expect
 from goldsmith.recipe.keys import keys_of
@@ -55,9 +56,7 @@ MARKS = {Standing.PASSED: "ok", Standing.FAILED: "FAILED", Standing.SKIPPED: "sk
 @click.option(
     "--memory", type=click.IntRange(min=LEAST_MEMORY), default=DEFAULT_MEMORY, show_default=True, help="MiB."
 )
-@click.option(
-    "--firmware", type=click.Choice([item.value for item in Firmware]), default="uefi", show_default=True
-)
+@FIRMWARE
 @click.option(
     "--accelerator",
     type=click.Choice([AUTO, *(item.value for item in Accelerator)]),
@@ -130,12 +129,13 @@ def command(
         disk=max_disk << 20 if max_disk else asks.disk,
         slow=tuple(slow) or asks.slow,
     )
-    asked = evidence.question(subject.inputs, expected, firmware)
+    starter = chosen_firmware(firmware, subject.disk)
+    asked = evidence.question(subject.inputs, expected, starter)
     kept = evidence.place(home, subject.digest, asked)
     proof = None if again else evidence.known(kept)
     if proof is None:
         chosen = find_accelerator(home).accelerator if accelerator == AUTO else Accelerator(accelerator)
-        setting = Setting(chosen, Firmware(firmware), memory, timeout, expected.slow)
+        setting = Setting(chosen, starter, memory, timeout, expected.slow)
         proof = prove(home, subject, expected, setting, note=say)
         evidence.keep(kept, proof)
     else:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from goldsmith.cli import vm_access, vm_snapshot
+from goldsmith.cli.firmware import FIRMWARE
 from goldsmith.cli.seconds import Seconds
 from goldsmith.cli.vm_words import as_object, in_words, listing
 from goldsmith.effects.process import need
@@ -99,9 +100,7 @@ def read_user_data(path: Path) -> str:
 @click.option("--disk", metavar="SIZE", help="How large its disk is, as in 20G; the image's size by default.")
 @click.option("--user-data", type=click.Path(path_type=Path), help="A file for cloud-init.")
 @FORWARD
-@click.option(
-    "--firmware", type=click.Choice([item.value for item in Firmware]), default="uefi", show_default=True
-)
+@FIRMWARE
 @JSON
 def create_command(
     name: str,
@@ -121,7 +120,7 @@ def create_command(
         memory=memory,
         cpus=cpus,
         disk=read_size(disk) if disk else 0,
-        firmware=Firmware(firmware),
+        firmware=None if firmware == AUTO else Firmware(firmware),
         forwards=tuple(map(read_forward, forwards)),
         user_data=read_user_data(user_data) if user_data else "",
     )

@@ -1,5 +1,6 @@
 """The throwaway layer over a disk: what a machine writes goes there, the disk itself is only read."""
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from goldsmith.errors import InputError, Place
 OVERLAY = "overlay.qcow2"
 HEAD = 512
 BOOT_SIGNATURE = b"\x55\xaa"
+WITH_FEATURES = 3
+"""The first version of qcow2 with a field for features, where it is, and the bit for an external data file."""
+FEATURES = 72
+DATA_FILE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ def disk_format(disk: Path) -> str:
     for kind in KINDS:
         if head.startswith(kind.magic):
             if kind.qemu:
+                refuse_others(head.ljust(HEAD, b"\0"), where)
                 return kind.qemu
             raise InputError(
                 f"a {kind.name} cannot be booted directly",
@@ -69,6 +75,24 @@ def disk_format(disk: Path) -> str:
             where=where,
         )
     return "raw"
+
+
+def refuse_others(head: bytes, where: Place) -> None:
+    """Refuse a qcow2 file that reads another: its guest would see any file of this host that it names.
+
+    Facts: QEMU's docs/interop/qcow2.txt.
+
+    Raises:
+        InputError: it names a backing file or a data file.
+    """
+    version, backing = struct.unpack_from(">IQ", head, 4)
+    data = version >= WITH_FEATURES and struct.unpack_from(">Q", head, FEATURES)[0] & DATA_FILE
+    if backing or data:
+        raise InputError(
+            f"this qcow2 disk reads another file, its {'backing' if backing else 'data'} file",
+            hint="if you trust it, make one file of them: qemu-img convert -O qcow2 OLD NEW",
+            where=where,
+        )
 
 
 def make_overlay(disk: Path, directory: Path) -> Path:

@@ -14,7 +14,7 @@ from goldsmith.assay.prove.oracle import judged
 from goldsmith.builder.inputs import read_inputs
 from goldsmith.cli.test import as_object, in_words
 from goldsmith.errors import InputError
-from goldsmith.model.machine import GuestReport
+from goldsmith.model.machine import Firmware, GuestReport
 from goldsmith.model.proof import Assertion, Expectation, Expected, Group, Proof, Standing
 from goldsmith.recipe.read import read_recipe
 
@@ -274,15 +274,15 @@ def test_a_proof_is_kept_by_digest_and_question(tmp_path: Path) -> None:
     from goldsmith.store.home import Home  # noqa: PLC0415
 
     home = Home(tmp_path)
-    asked = evidence.question(None, NOTHING, "uefi")
+    asked = evidence.question(None, NOTHING, Firmware.UEFI)
     path = evidence.place(home, PROOF.digest, asked)
     assert evidence.known(path) is None
     evidence.keep(path, PROOF)
     assert evidence.known(path) == PROOF
     path.write_text("{")
     assert evidence.known(path) is None
-    others = {asked, evidence.question(None, NOTHING, "bios")}
-    assert len({*others, evidence.question(None, Expected(memory=1), "uefi")}) == 3
+    others = {asked, evidence.question(None, NOTHING, Firmware.BIOS)}
+    assert len({*others, evidence.question(None, Expected(memory=1), Firmware.UEFI)}) == 3
 
 
 RECIPE = "name: web\nversion: 1.0.0\nfrom: debian:trixie\ntests: [tests/test_*.py, check.sh]\n"
@@ -305,7 +305,7 @@ def test_another_test_is_another_question(tmp_path: Path, path: str, text: str, 
     """Else a test that was mended, or made stricter, would be answered by the result of the one before."""
 
     def asked() -> str:
-        return evidence.question(read_inputs(read_recipe(tmp_path / "recipe.yaml")), NOTHING, "uefi")
+        return evidence.question(read_inputs(read_recipe(tmp_path / "recipe.yaml")), NOTHING, Firmware.UEFI)
 
     (tmp_path / "tests").mkdir()
     for name, words in {
@@ -337,7 +337,7 @@ def test_what_is_no_test_is_said_before_anything_boots(tmp_path: Path, name: str
         (tmp_path / path).touch()
     (tmp_path / "recipe.yaml").write_text(RECIPE.replace("[tests/test_*.py, check.sh]", f"[{name}]"))
     with pytest.raises(InputError, match=re.escape(message)):
-        evidence.question(read_inputs(read_recipe(tmp_path / "recipe.yaml")), NOTHING, "uefi")
+        evidence.question(read_inputs(read_recipe(tmp_path / "recipe.yaml")), NOTHING, Firmware.UEFI)
 
 
 def test_the_proof_in_words_names_what_failed() -> None:

@@ -8,6 +8,7 @@ from goldsmith.assay.prove.own import test_digests
 from goldsmith.builder.inputs import Inputs
 from goldsmith.effects.files import write_durably
 from goldsmith.model.canonical import digest, plain
+from goldsmith.model.machine import Firmware
 from goldsmith.model.proof import Assertion, Expected, Group, Proof, Standing
 from goldsmith.store.home import Home
 
@@ -20,13 +21,13 @@ def place(home: Home, image: str, asked: str) -> Path:
     return home / ROOM / image.removeprefix("sha256:") / f"boot-{asked.removeprefix('sha256:')[:16]}.json"
 
 
-def question(inputs: Inputs | None, expected: Expected, firmware: str) -> str:
+def question(inputs: Inputs | None, expected: Expected, firmware: Firmware) -> str:
     """What is asked of an image, as a digest: with another recipe, test or budget it is another question.
 
     Raises:
         InputError: one of the recipe's tests is not there, or is none.
     """
-    asked = {"format": FORMAT, "expected": plain(expected), "firmware": firmware}
+    asked = {"format": FORMAT, "expected": plain(expected), "firmware": firmware.value}
     if inputs:
         asked |= {"recipe": inputs.digest, "tests": test_digests(inputs.recipe)}
     return digest(asked)

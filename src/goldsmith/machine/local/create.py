@@ -10,7 +10,7 @@ from goldsmith.effects.files import sync_directory
 from goldsmith.effects.process import run
 from goldsmith.effects.randomness import new_uuid, nonce
 from goldsmith.errors import UsageError
-from goldsmith.machine.firmware import place_uefi
+from goldsmith.machine.firmware import firmware_for, place_uefi
 from goldsmith.machine.local.layers import below, need_space, new_layer
 from goldsmith.machine.local.origin import attach, find_origin, virtual_size
 from goldsmith.machine.local.room import UNFINISHED, all_held, check_name, save
@@ -35,8 +35,8 @@ class Wanted:
     """Virtual CPUs."""
     disk: int = 0
     """Bytes of the disk; 0 is as large as the image's."""
-    firmware: Firmware = Firmware.UEFI
-    """What starts its boot loader."""
+    firmware: Firmware | None = None
+    """What starts its boot loader; ``None`` is what fits the disk."""
     forwards: tuple[Forward, ...] = ()
     """Ports into it."""
     user_data: str = ""
@@ -78,6 +78,7 @@ def create(home: Home, name: str, ref: str, wanted: Wanted) -> LocalMachine:
             hint="a machine's disk can be larger than its image's, not smaller",
         )
     size = -(-(wanted.disk or size) // 512) * 512
+    firmware = wanted.firmware or firmware_for(disk)
     with all_held(home) as room:
         check_free(room, name)
         directory = new_directory(room)
@@ -90,14 +91,14 @@ def create(home: Home, name: str, ref: str, wanted: Wanted) -> LocalMachine:
             disk_size=size,
             memory=wanted.memory,
             cpus=wanted.cpus,
-            firmware=wanted.firmware,
+            firmware=firmware,
             forwards=wanted.forwards,
             user_data=wanted.user_data,
             created=stamp(),
             snapshots=(Snapshot(JUST_CREATED, "", created=stamp(), comment=f"as made from {ref}"),),
         )
         made = with_layer(directory, made)
-        if wanted.firmware is Firmware.UEFI:
+        if firmware is Firmware.UEFI:
             place_uefi(directory)
         settle(directory, made, room / name)
     return made
