@@ -16,7 +16,7 @@ class Seconds(click.FloatRange):
     def __init__(self, least: float = 1.0) -> None:
         super().__init__(min=least, max=LONGEST)
 
-    def get_metavar(self, *_: object) -> str:
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - as click has it
         """As it stands in the help."""
         return "SECONDS"
 
