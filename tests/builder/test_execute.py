@@ -147,7 +147,7 @@ def test_an_error_ends_the_build_with_that_error_and_what_runs_is_waited_for(tmp
 def test_what_is_there_is_not_run_again(tmp_path: Path) -> None:
     home = Home(tmp_path)
     ran(home, CHAIN)
-    layers.drop(home, key("b"))
+    layers.drop(layers.place(home, key("b")))
     done, said = ran(home, CHAIN)
     assert said == ["cached a", "start b", "end b", "cached c"]
     assert [r.cached for r in done] == [True, False, True]

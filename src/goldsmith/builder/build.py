@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from goldsmith.builder import layers
 from goldsmith.builder.ahead import Ahead, compressing_ahead
 from goldsmith.builder.execute import Listener, Ran, execute
+from goldsmith.builder.expire import expire
 from goldsmith.builder.image import made_disk, mounted
 from goldsmith.builder.inputs import read_secrets
 from goldsmith.builder.keep import describe, digests_of, facts_of, keep_disk, keep_image, pack
@@ -19,7 +19,6 @@ from goldsmith.builder.space import need_space_for
 from goldsmith.builder.supplies import Supplies, all_packages
 from goldsmith.builder.work import Material, bind
 from goldsmith.builder.workshop import Aftermath, Workshop, workshop
-from goldsmith.disk import stored
 from goldsmith.disk.source import Source
 from goldsmith.effects import clock, namespace
 from goldsmith.effects.allocator import hoard_little
@@ -128,8 +127,7 @@ def _build(
                     listener=listener,
                 )
             adopt(home, ran)
-            layers.expire(home, now=shop.started)
-            stored.expire(home, now=shop.started)
+            expire(home, now=shop.started)
             disk = Ran("disk", planned.key, cached=False, seconds=done.seconds, layer=ran[-1].layer)
             return Built(done.image, done.artifacts, (*ran, disk))
         finally:

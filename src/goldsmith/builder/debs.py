@@ -61,6 +61,7 @@ def _unpack_one(sha256: str, deb: Path, room: Path) -> Unpacked:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     package = package_from_json(json.loads(index.read_bytes()))
+    os.utime(index)  # so that expire() knows that it is still of use
     return Unpacked(package, sha256, deb, place / "root", place / "control")
 
 

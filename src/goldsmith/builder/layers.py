@@ -23,8 +23,6 @@ from goldsmith.model.tree import Changes, TreeEntry, of_row, row_of
 from goldsmith.store.home import Home
 
 HASH_JOBS = 2
-UNUSED_DAYS = 30
-"""For how long a layer is kept that nothing uses."""
 KEPT_XATTRS = ("security.capability", "user.", "system.posix_acl_")
 """Attributes that belong to the tree; overlayfs's own marks do not."""
 
@@ -66,11 +64,11 @@ def load(home: Home, key: str) -> Layer | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
-        drop(home, key)
+        drop(directory)
         return None
     if facts["boot"] != boot_id():
         if not intact(layer):
-            drop(home, key)
+            drop(directory)
             return None
         write_facts(directory, layer)
     with contextlib.suppress(OSError):
@@ -121,23 +119,11 @@ def intact(layer: Layer) -> bool:
     return True
 
 
-def drop(home: Home, key: str) -> None:
-    """Forget a layer: first its name, then its files."""
-    directory = place(home, key)
+def drop(directory: Path) -> None:
+    """Forget the layer in a directory: first its name, then its files."""
     with contextlib.suppress(FileNotFoundError):
         (directory / "layer.json").unlink()
     shutil.rmtree(directory, ignore_errors=True)
-
-
-def expire(home: Home, *, now: float) -> None:
-    """Drop layers that no build has used for ``UNUSED_DAYS``.
-
-    A build that stands on one has just used it, so a running build never loses its ground.
-    """
-    for facts in room(home).glob("*/layer.json"):
-        with contextlib.suppress(OSError):
-            if now - facts.stat().st_mtime > UNUSED_DAYS * 86_400:
-                drop(home, facts.parent.name)
 
 
 @contextlib.contextmanager

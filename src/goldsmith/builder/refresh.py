@@ -28,7 +28,7 @@ def adopt(home: Home, ran: Sequence[Ran]) -> None:
             shutil.rmtree(fresh, ignore_errors=True)
             continue
         if old is not None:
-            layers.drop(home, step.key)
+            layers.drop(layers.place(home, step.key))
         target = layers.place(home, step.key)
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)

@@ -21,7 +21,10 @@ def standing_tree(digest: str, home: Home) -> Tools | None:
     """The tree, if it was made or compared in this run of the machine."""
     place = home / "cache/tools" / digest.removeprefix("sha256:")
     mark = place / MARK
-    return Tools(place / "tree") if mark.exists() and mark.read_text() == boot_id() else None
+    if not mark.exists() or mark.read_text() != boot_id():
+        return None
+    os.utime(mark)  # so that expire() knows that it is still of use
+    return Tools(place / "tree")
 
 
 def tools_tree(debs: Mapping[str, Path], digest: str, home: Home, *, jobs: int) -> Tools:

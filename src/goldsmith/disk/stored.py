@@ -6,7 +6,6 @@ was written or last compared: disks are not synced, so one from before the last 
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from goldsmith.disk.digest import disk_digest
@@ -18,9 +17,6 @@ from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, layout_of
 from goldsmith.store.record import parts_of
 from goldsmith.store.tree import read_index
-
-UNUSED_DAYS = 30
-"""For how long a disk is kept that nothing uses."""
 
 
 def raw_disk(home: Home, image: StoredImage, *, jobs: int = 2) -> Path:
@@ -88,10 +84,7 @@ def is_sound(disk: Path, digest: str) -> bool:
     return disk.exists()
 
 
-def expire(home: Home, *, now: float) -> None:
-    """Remove disks that nothing has used for ``UNUSED_DAYS``."""
-    for told in (home / "cache/disks").glob("*.boot"):
-        with suppress(OSError):
-            if now - told.stat().st_mtime > UNUSED_DAYS * 86_400:
-                for suffix in (".raw", ".boot", ".lock"):
-                    told.with_suffix(suffix).unlink(missing_ok=True)
+def drop(told: Path) -> None:
+    """Remove a disk by its ``.boot`` file."""
+    for suffix in (".raw", ".boot", ".lock"):
+        told.with_suffix(suffix).unlink(missing_ok=True)
