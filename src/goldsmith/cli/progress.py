@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from goldsmith.builder.execute import Listener
+from goldsmith.cli.units import bytes_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -17,7 +18,7 @@ class Lines:
     """Plain lines, for a log."""
 
     def __init__(self) -> None:
-        self._shown = -1
+        self._shown = (-1, 0)
 
     def say(self, text: str) -> None:
         """One line."""
@@ -40,11 +41,13 @@ class Lines:
         self.moving("downloads", done, total)
 
     def moving(self, what: str, done: int, total: int) -> None:
-        """A line for each tenth of ``what``."""
-        tenth = 10 * done // total if total else 10
-        if total and tenth != self._shown:
-            self._shown = tenth
-            self.say(f"{what}: {done / MEGABYTE:.0f} of {total / MEGABYTE:.0f} MB")
+        """A line for each tenth of ``what``, or for each megabyte if that is more; and one at the end."""
+        if not total:
+            return
+        tenth, (before, shown) = 10 * done // total, self._shown
+        if tenth != before and (done == total or not 0 < done - shown < MEGABYTE):
+            self._shown = tenth, done
+            self.say(f"{what}: {bytes_of(done)} of {bytes_of(total)}")
 
     def warn(self, message: str) -> None:
         """A warning."""
