@@ -42,6 +42,24 @@ def test_a_sign_of_trouble_ends_the_wait_with_its_lines(home: Home, disk_that_sa
     )
 
 
+def test_a_guest_for_x86_64_v2_is_started_once_more_with_what_it_asks_for(
+    home: Home, disk_for_x86_64_v2: Path
+) -> None:
+    notes: list[str] = []
+    with pytest.raises(CheckFailed, match="the kernel found no root file system"):
+        check(
+            disk_for_x86_64_v2,
+            home=home,
+            firmware=Firmware.BIOS,
+            timeout=60,
+            memory=64,
+            accelerator=Accelerator.TCG,
+            note=notes.append,
+        )
+    (note,) = notes
+    assert note.startswith("the image asks for a newer processor; trying again")
+
+
 def test_a_panic_of_an_emulated_machine_is_believed_the_third_time(
     home: Home, disk_that_says: DiskThatSays
 ) -> None:

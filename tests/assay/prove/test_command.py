@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.machine.conftest import RESET, DiskThatSays, disk_that_says, home, qemu
+from tests.machine.conftest import RESET, DiskThatSays, disk_for_x86_64_v2, disk_that_says, home, qemu
 
 from goldsmith.effects.clock import monotonic, sleep
 from goldsmith.store.home import Home
 
-__all__ = ["disk_that_says", "home", "qemu"]
+__all__ = ["disk_for_x86_64_v2", "disk_that_says", "home", "qemu"]
 PROGRAM = [sys.executable, "-c", "from goldsmith.cli.main import main; main()", "test"]
 OPTIONS = ["--accelerator", "tcg", "--firmware", "bios", "--memory", "256", "--timeout", "6"]
 pytestmark = pytest.mark.usefixtures("qemu")
@@ -70,6 +70,15 @@ def test_a_machine_that_does_not_come_up_fails_by_name(
     kept = list(Path(told["kept"]).glob("clone-*/start-1-console.log"))
     assert any(says.strip() in path.read_text() for path in kept)
     assert not list((home / "machines").glob("*-*")), "nothing of the clones is left"
+
+
+def test_clones_for_x86_64_v2_are_started_once_more_with_what_they_ask_for(
+    home: Home, disk_for_x86_64_v2: Path
+) -> None:
+    done = prove(home, str(disk_for_x86_64_v2), "--json", "--timeout", "60")
+    (found,) = failures(json.loads(done.stdout))
+    assert found[1].startswith("the machine did not come up: the kernel found no root file system")
+    assert ": the image asks for a newer processor; again" in done.stderr
 
 
 def test_a_forged_report_is_not_believed(home: Home, disk_that_says: DiskThatSays) -> None:

@@ -14,12 +14,13 @@ import pytest
 from tests.machine.local.conftest import BIOS, Make, refusal
 
 from goldsmith.effects.clock import monotonic, sleep
-from goldsmith.errors import UsageError
+from goldsmith.errors import CheckFailed, UsageError
 from goldsmith.machine.launch import read
 from goldsmith.machine.local.create import create, read_forward
 from goldsmith.machine.local.lifecycle import change, delete, rename
 from goldsmith.machine.local.room import RUN, all_machines, directory_of, find_machine, held, running
 from goldsmith.machine.local.run import Start, pull_plug, start
+from goldsmith.machine.local.well import wait_until_well
 from goldsmith.machine.qemu import CONSOLE
 from goldsmith.model.machine import Accelerator, Firmware, Forward
 from goldsmith.store.home import Home
@@ -219,6 +220,28 @@ def test_a_machine_is_renamed_changed_and_deleted(home: Home, make: Make) -> Non
     delete(home, changed, force=True)
     assert not Path(f"/proc/{run.pid}/exe").exists()
     assert list(all_machines(home)) == []
+
+
+@pytest.mark.usefixtures("qemu")
+@pytest.mark.parametrize(
+    ("built", "message"),
+    [
+        pytest.param(False, "the kernel found no root file system", id="somebody else's disk has cx16"),
+        pytest.param(True, "the image asks for a newer processor", id="an image of ours does without"),
+    ],
+)
+def test_what_a_machines_processor_has(
+    home: Home, disk_for_x86_64_v2: Path, built: bool, message: str
+) -> None:
+    machine = create(home, "one", str(disk_for_x86_64_v2), replace(BIOS, firmware=None))
+    assert machine.firmware is Firmware.BIOS
+    machine = replace(machine, origin=replace(machine.origin, built=built))
+    run = start(home, machine, Start(Accelerator.TCG))
+    try:
+        with pytest.raises(CheckFailed, match=message):
+            wait_until_well(directory_of(home, "one"), run, 30)
+    finally:
+        pull_plug(home, machine)
 
 
 def test_of_two_that_make_one_name_at_once_one_gets_it(home: Home, make: Make) -> None:
