@@ -59,7 +59,8 @@ phases:
         inputs: [{path: /srv/new/file, content: "golden", owner: ops, permissions: 0640}]
       - name: See
         action: ExecuteBash
-        inputs: {commands: ["test \"$(stat -c '%U %a' {{ validate.Write.outputs.path }})\" = 'ops 640'"]}
+        inputs:
+          commands: ["[ $(stat -c %U,%a '{{ validate.Write.outputs.path }}') = ops,640 ]"]
   - name: test
     steps:
       - name: Copy

@@ -24,7 +24,7 @@ from goldsmith.store.images import find
 LEAST_MEMORY = 128
 HIGHEST_PORT = 65535
 AUTO = "auto"
-PAGE = re.compile(r"(?P<port>\d{1,5})(?P<path>/[!-~]*)?")
+PAGE = re.compile(r"(?P<port>[0-9]{1,5})(?P<path>/[!-~]*)?")
 
 
 @click.command("boot")
@@ -95,7 +95,7 @@ def find_disk(home: Home, ref: str) -> Path:
         IntegrityError: what the store has of it is damaged.
     """
     path = Path(ref)
-    if "/" in ref or path.exists():
+    if "/" in ref or (ref and path.exists()):
         return path
     return raw_disk(home, find(home, ref))
 

@@ -131,11 +131,11 @@ def command(
     )
     starter = chosen_firmware(firmware, subject.disk)
     asked = evidence.question(subject.inputs, expected, starter)
-    kept = evidence.place(home, subject.digest, asked)
+    chosen = find_accelerator(home).accelerator if accelerator == AUTO else Accelerator(accelerator)
+    setting = Setting(chosen, starter, memory, timeout, expected.slow)
+    kept = evidence.places(home, subject.digest, asked, setting)
     proof = None if again else evidence.known(kept)
     if proof is None:
-        chosen = find_accelerator(home).accelerator if accelerator == AUTO else Accelerator(accelerator)
-        setting = Setting(chosen, starter, memory, timeout, expected.slow)
         proof = prove(home, subject, expected, setting, note=say)
         evidence.keep(kept, proof)
     else:

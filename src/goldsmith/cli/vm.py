@@ -87,7 +87,14 @@ def read_user_data(path: Path) -> str:
             hint="see cloud-init's documentation of user data formats",
             where=Place(str(path)),
         )
-    return data.decode(errors="strict")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"this is no user data: byte {error.start} is no UTF-8",
+            hint="binary parts stand in a MIME message in base64",
+            where=Place(str(path)),
+        ) from error
 
 
 @command.command("create")

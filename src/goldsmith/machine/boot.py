@@ -15,6 +15,7 @@ from goldsmith.machine.agent import Agent, credentials, is_complete, read_report
 from goldsmith.machine.fat import image
 from goldsmith.machine.firmware import place_uefi
 from goldsmith.machine.launch import MACHINES, Machine, launched
+from goldsmith.machine.need import need_memory, need_space
 from goldsmith.machine.overlay import make_overlay
 from goldsmith.machine.planted import with_agent
 from goldsmith.machine.probe import accelerator as find_accelerator
@@ -96,8 +97,12 @@ def check(
     Raises:
         CheckFailed: the machine is not well, or did not say so in time; the console is in the message.
         InputError: ``disk`` is no disk that can be booted.
+        NoSpace: there is no room for what it writes.
+        Unavailable: this host has less memory.
         MissingTool: QEMU or the firmware is not installed.
     """
+    need_space(home.path)
+    need_memory(memory)
     begun = monotonic()
     deadline = begun + timeout
     chosen = accelerator or find_accelerator(home).accelerator

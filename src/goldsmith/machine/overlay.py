@@ -50,7 +50,7 @@ def disk_format(disk: Path) -> str:
     """
     where = Place(str(disk))
     if not disk.is_file():
-        found = "a directory" if disk.is_dir() else "nothing"
+        found = "a directory" if disk.is_dir() else "no ordinary file" if disk.exists() else "nothing"
         raise InputError(
             f"{str(disk)!r} is no disk image: there is {found}",
             hint="give the path of a raw or qcow2 disk",

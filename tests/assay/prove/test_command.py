@@ -150,6 +150,96 @@ def test_an_expectation_that_nothing_can_meet_is_refused(home: Home, words: list
     assert message in done.stderr
 
 
+def qemus(home: Home) -> list[int]:
+    """The processes whose command line names this data directory's clones."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes()
+        except OSError:
+            continue
+        if words.startswith(b"qemu-system") and str(home.path).encode() in words:
+            found.append(int(entry.parent.name))
+    return found
+
+
+def test_a_qemu_that_is_killed_says_nothing_of_the_image(home: Home, disk_that_says: DiskThatSays) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, *OPTIONS[:-1], "60", str(disk_that_says("hello\n"))],
+        env={**os.environ, "GOLDSMITH_HOME": str(home.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    deadline = monotonic() + 30
+    while not (found := qemus(home)):
+        assert monotonic() < deadline
+        sleep(0.05)
+    os.kill(found[0], signal.SIGKILL)
+    printed, complaint = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (6, b"")
+    assert b"QEMU ended" in complaint
+    assert not (home / "evidence").exists()
+    assert qemus(home) == []
+
+
+def test_more_memory_than_this_host_has_is_refused(home: Home, disk_that_says: DiskThatSays) -> None:
+    done = prove(home, str(disk_that_says("hello\n")), "--memory", str(1 << 30))
+    assert (done.returncode, done.stdout) == (7, "")
+    assert "and this host has" in done.stderr
+    assert not (home / "evidence").exists()
+
+
+def test_two_proofs_of_one_disk_at_once_do_not_meet(home: Home, disk_that_says: DiskThatSays) -> None:
+    disk = disk_that_says("Kernel panic - not syncing: VFS: x\n")
+    environment = {**os.environ, "GOLDSMITH_HOME": str(home.path)}
+    both = [
+        subprocess.Popen(
+            [*PROGRAM, *OPTIONS, str(disk), "--json"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    for process in both:
+        printed, complaint = process.communicate(timeout=120)
+        assert process.returncode == 1, complaint
+        assert "the kernel found no root file system" in printed.decode()
+    assert not list((home / "machines").glob("*-*"))
+    assert "known since" in prove(home, str(disk)).stderr
+
+
+@pytest.mark.parametrize(
+    ("ref", "message"),
+    [
+        pytest.param("nothing", "there is no image 'nothing' in", id="an unknown image"),
+        pytest.param("", "'' is no image", id="no name at all"),
+        pytest.param(
+            "./nothing", "'nothing' is no disk image: there is nothing", id="a file that is not there"
+        ),
+        pytest.param("directory/", "is no disk image: there is a directory", id="a directory"),
+        pytest.param("./pipe", "is no disk image: there is no ordinary file", id="a pipe"),
+        pytest.param("../../../../etc/passwd", "this file is no disk", id="a file of the system"),
+        pytest.param("web@sha256:zz", "'web@sha256:zz' is no image", id="a digest that is none"),
+    ],
+)
+def test_what_is_no_image_is_refused(home: Home, tmp_path: Path, ref: str, message: str) -> None:
+    (tmp_path / "directory").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    done = subprocess.run(
+        [*PROGRAM, *OPTIONS, ref],
+        env={**os.environ, "GOLDSMITH_HOME": str(home.path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert message in done.stderr
+    assert not (home / "evidence").exists()
+
+
 def test_what_is_no_disk_is_refused(home: Home, tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("no disk\n" * 100)

@@ -5,20 +5,24 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from goldsmith.assay.prove import evidence, judge, junit
+from goldsmith.assay.prove.clones import Setting
 from goldsmith.assay.prove.look import Facts, listening
 from goldsmith.assay.prove.oracle import judged
 from goldsmith.builder.inputs import read_inputs
 from goldsmith.cli.test import as_object, in_words
 from goldsmith.errors import InputError
-from goldsmith.model.machine import Firmware, GuestReport
+from goldsmith.model.machine import Accelerator, Firmware, GuestReport
 from goldsmith.model.proof import Assertion, Expectation, Expected, Group, Proof, Standing
 from goldsmith.recipe.read import read_recipe
+from goldsmith.store.home import Home
 
 GIB = 1 << 30
+SETTING = Setting(Accelerator.TCG, Firmware.UEFI, 1024, 300.0)
 REPORT = GuestReport(
     state="running",
     kernel="6.12",
@@ -271,18 +275,42 @@ def test_junit_has_a_suite_a_group_and_no_forbidden_character() -> None:
 
 
 def test_a_proof_is_kept_by_digest_and_question(tmp_path: Path) -> None:
-    from goldsmith.store.home import Home  # noqa: PLC0415
-
     home = Home(tmp_path)
     asked = evidence.question(None, NOTHING, Firmware.UEFI)
-    path = evidence.place(home, PROOF.digest, asked)
-    assert evidence.known(path) is None
-    evidence.keep(path, PROOF)
-    assert evidence.known(path) == PROOF
-    path.write_text("{")
-    assert evidence.known(path) is None
+    kept = evidence.places(home, PROOF.digest, asked, SETTING)
+    assert evidence.known(kept) is None
+    evidence.keep(kept, PROOF)
+    assert evidence.known(kept) == PROOF
+    kept.failed.write_text("{")
+    assert evidence.known(kept) is None
     others = {asked, evidence.question(None, NOTHING, Firmware.BIOS)}
     assert len({*others, evidence.question(None, Expected(memory=1), Firmware.UEFI)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("changed", "failure_is_known"),
+    [
+        pytest.param({}, True, id="the same"),
+        pytest.param({"timeout": 600.0}, False, id="more time"),
+        pytest.param({"memory": 2048}, False, id="more memory"),
+        pytest.param({"accelerator": Accelerator.KVM}, False, id="a faster processor"),
+    ],
+)
+def test_a_failure_answers_only_who_gives_the_same(
+    tmp_path: Path, changed: dict[str, Any], failure_is_known: bool
+) -> None:
+    """A machine that had too little time may be well; one that was well is."""
+    first, other = (
+        evidence.places(Home(tmp_path), PROOF.digest, "sha256:1", setting)
+        for setting in (SETTING, replace(SETTING, **changed))
+    )
+    well = replace(PROOF, assertions=PROOF.assertions[:1])
+    evidence.keep(first, PROOF)
+    assert evidence.known(other) == (PROOF if failure_is_known else None)
+    evidence.keep(first, well)
+    assert evidence.known(other) == well
+    evidence.keep(other, PROOF)
+    assert evidence.known(other) == PROOF, "the newest word counts"
 
 
 RECIPE = "name: web\nversion: 1.0.0\nfrom: debian:trixie\ntests: [tests/test_*.py, check.sh]\n"

@@ -16,11 +16,14 @@ from tests.machine.local.conftest import BIOS, Make, refusal
 from goldsmith.effects.clock import monotonic, sleep
 from goldsmith.errors import CheckFailed, UsageError
 from goldsmith.machine.launch import read
+from goldsmith.machine.local.clone import clone
 from goldsmith.machine.local.create import create, read_forward
 from goldsmith.machine.local.lifecycle import change, delete, rename
 from goldsmith.machine.local.room import RUN, all_machines, directory_of, find_machine, held, running
 from goldsmith.machine.local.run import Start, pull_plug, start
+from goldsmith.machine.local.snapshots import revert, take
 from goldsmith.machine.local.well import wait_until_well
+from goldsmith.machine.need import need_space
 from goldsmith.machine.qemu import CONSOLE
 from goldsmith.model.machine import Accelerator, Firmware, Forward
 from goldsmith.store.home import Home
@@ -137,7 +140,15 @@ def test_a_machine_whose_disk_was_written_to_behind_its_back_does_not_start(home
         f"IntegrityError: the disk that 'one' was made from was written to: {disk}"
     )
     disk.unlink()
-    assert "is gone" in refusal(lambda: start(home, machine, TCG))
+    for act in (
+        lambda: start(home, machine, TCG),
+        lambda: take(home, machine, "x"),
+        lambda: revert(home, machine, "just-created"),
+        lambda: clone(home, machine, "two", full=False),
+        lambda: clone(home, machine, "two", full=True, snapshot="just-created"),
+    ):
+        assert refusal(act) == f"IntegrityError: the disk that 'one' was made from is gone: {disk}"
+    assert list(all_machines(home)) == [machine]
 
 
 @pytest.mark.parametrize(
@@ -163,6 +174,24 @@ def test_a_machine_whose_disk_was_written_to_behind_its_back_does_not_start(home
         ),
         (["create", "two", "--image", "DISK", "--user-data", "TEXT"], "this is no user data"),
         (["create", "two", "--image", "DISK", "--user-data", "none"], "--user-data cannot be read"),
+        (
+            ["create", "two", "--image", "DISK", "--user-data", "."],
+            "--user-data cannot be read: Is a directory",
+        ),
+        (["create", "two", "--image", "DISK", "--user-data", "BINARY"], "no user data: byte 14 is no UTF-8"),
+        (["create", "two", "--image", ""], "'' is no image"),
+        (["create", "two", "--image", "PIPE"], "is no disk image: there is no ordinary file"),
+        (["create", "two", "--image", "DISK", "--disk", "1.5G"], "--disk '1.5G' is no size"),
+        (["create", "zwölf", "--image", "DISK"], "'zwölf' cannot be the name of a machine"),
+        (["create", "a\u202eb", "--image", "DISK"], r"'a\u202eb' cannot be the name of a machine"),
+        (["create", "a\n", "--image", "DISK"], r"'a\n' cannot be the name of a machine"),
+        (["create", "..", "--image", "DISK"], "'..' cannot be the name of a machine"),
+        (["create", "two", "--image", "DISK", "--forward", "\uff18\uff10:80"], "is not HOST:GUEST"),
+        (["create", "two", "--image", "DISK", "--forward", "tcp:80:80"], "is not HOST:GUEST"),
+        (["rename", "one", "one"], "there is a machine 'one' already"),
+        (["start", "one", "--wait", "--timeout", "nan"], "'nan' is not a valid number of seconds"),
+        (["snapshot", "create", "one", "s", "--comment", "two\nlines"], "is not one line of text"),
+        (["snapshot", "create", "one", "s", "--comment", "\x1b[31mred"], "is not one line of text"),
         (["start", "two"], "there is no machine 'two'"),
         (["stop", "two"], "there is no machine 'two'"),
         (["show", "../one"], "'../one' cannot be the name of a machine"),
@@ -187,21 +216,55 @@ def test_what_cannot_be_is_refused_and_harms_nothing(
     machine = make()
     text = tmp_path / "text"
     text.write_text("no disk\n" * 100)
-    known = {"DISK": machine.origin.path, "TEXT": str(text)}
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"#cloud-config\n\xff\xfe")
+    os.mkfifo(tmp_path / "pipe")
+    known = {
+        "DISK": machine.origin.path,
+        "TEXT": str(text),
+        "BINARY": str(binary),
+        "PIPE": f"{tmp_path}/pipe",
+    }
     done = vm(home, *(known.get(word, word) for word in words))
     assert (done.returncode in {2, 7}, done.stdout) == (True, ""), done.stderr
     assert message in done.stderr
-    assert "hint:" in done.stderr
+    assert "hint:" in done.stderr or "Try 'goldsmith vm" in done.stderr
     assert list(all_machines(home)) == [machine]
     assert sorted(path.name for path in (home / "vms").iterdir()) == [".lock", "one"]
 
 
 def test_a_full_file_system_is_said_before_anything_is_made(make: Make, home: Home) -> None:
     # Needs no small file system: nobody has a hundred exabytes.
-    from goldsmith.machine.local.layers import need_space  # noqa: PLC0415
-
     make()
     assert re.match(r"NoSpace: there are \d+ MiB free in ", refusal(lambda: need_space(home.path, 1 << 67)))
+
+
+def test_more_memory_than_this_host_has_is_said_before_anything_starts(home: Home, make: Make) -> None:
+    machine = make("one", replace(BIOS, memory=1 << 30))
+    assert re.fullmatch(
+        r"Unavailable: the machine is to have 1073741824 MiB of memory, and this host has \d+ MiB",
+        refusal(lambda: start(home, machine, TCG)),
+    )
+    assert running(directory_of(home, "one")) is None
+
+
+@pytest.mark.parametrize("moment", [0.15, 0.3, 0.45, 0.6])
+def test_an_interrupted_create_makes_a_machine_or_none(home: Home, make: Make, moment: float) -> None:
+    disk = make().origin.path
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "vm", "create", "two", "--image", disk],
+        env={**os.environ, "GOLDSMITH_HOME": str(home.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    sleep(moment)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    names = [machine.name for machine in all_machines(home)]
+    assert names == (["one", "two"] if process.returncode == 0 else ["one"])
+    assert vm(home, "create", "three", "--image", disk).returncode == 0
+    left = {path.name for path in (home / "vms").iterdir()}
+    assert left == {".lock", "three", *names}
 
 
 def test_a_machine_is_renamed_changed_and_deleted(home: Home, make: Make) -> None:

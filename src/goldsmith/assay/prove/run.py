@@ -16,11 +16,12 @@ from goldsmith.assay.prove.subject import Subject
 from goldsmith.effects.claims import claimed
 from goldsmith.effects.clock import monotonic, now
 from goldsmith.effects.parallel import in_order
-from goldsmith.errors import CheckFailed, StepFailed, Unavailable
+from goldsmith.errors import CheckFailed, GoldsmithError, MissingTool, NoSpace, StepFailed, Unavailable
 from goldsmith.machine.channel import Guest
 from goldsmith.machine.identity import ask_identity
 from goldsmith.machine.launch import MACHINES
 from goldsmith.machine.local.origin import virtual_size
+from goldsmith.machine.need import NOTHING_LEFT, need_memory, need_space
 from goldsmith.machine.overlay import disk_format
 from goldsmith.model.machine import Accelerator, GuestReport
 from goldsmith.model.proof import Assertion, Expected, Group, Proof
@@ -54,7 +55,12 @@ def prove(home: Home, subject: Subject, expected: Expected, setting: Setting, *,
     Raises:
         InputError: the image is no disk that can be booted.
         MissingTool: QEMU or the firmware is not installed.
+        NoSpace: there is no room for what clones write.
+        Unavailable: this host has less memory.
+        StepFailed: QEMU ended by itself.
     """
+    need_space(home.path)
+    need_memory(setting.memory)
     begun = monotonic()
     with claimed(home / MACHINES) as room, ExitStack() as stack:
         bench = Bench(home, subject, expected, setting, room, note)
@@ -71,6 +77,7 @@ def prove(home: Home, subject: Subject, expected: Expected, setting: Setting, *,
             first = monotonic() - begun
             found += again(bench, clones[0], one)
         except (CheckFailed, StepFailed, Unavailable) as error:
+            refuse_the_hosts(error, clones, room)
             first = first or monotonic() - begun
             group = Group.AGAIN if clones[0].starts > 1 and found else Group.HEALTH
             reason, *lines = (line.removeprefix("  | ") for line in str(error.message).splitlines())
@@ -94,6 +101,20 @@ def prove(home: Home, subject: Subject, expected: Expected, setting: Setting, *,
         assertions=tuple(sorted(found, key=lambda item: order.index(item.group))),
         kept=kept,
     )
+
+
+def refuse_the_hosts(error: GoldsmithError, clones: Sequence[Clone], room: Path) -> None:
+    """Raise what is no word about the image, which it would be kept as.
+
+    Raises:
+        NoSpace: guests could not write.
+        StepFailed: QEMU ended by itself.
+        MissingTool: a program is missing.
+    """
+    need_space(room, NOTHING_LEFT)
+    ended = any(clone.machine and clone.machine.qemu.code for clone in clones)
+    if isinstance(error, MissingTool | NoSpace) or (isinstance(error, StepFailed) and ended):
+        raise error
 
 
 def meet(

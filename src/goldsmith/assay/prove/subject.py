@@ -44,7 +44,7 @@ def find_subject(home: Home, ref: str, recipe: Recipe | None, *, note: Callable[
     """
     inputs = read_inputs(recipe) if recipe else None
     path = Path(ref)
-    if "/" in ref or path.exists():
+    if "/" in ref or (ref and path.exists()):
         disk_format(path)
         facts = path.stat()
         mark = digest([str(path.resolve()), facts.st_size, facts.st_mtime_ns])

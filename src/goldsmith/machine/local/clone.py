@@ -15,9 +15,11 @@ from goldsmith.effects.randomness import new_uuid
 from goldsmith.errors import NoSpace
 from goldsmith.machine.firmware import VARIABLES
 from goldsmith.machine.local.create import check_free, new_directory, new_mac, settle, stamp, with_layer
-from goldsmith.machine.local.layers import BASE, LAYERS, is_untouched, layer_path, need_space, parents
+from goldsmith.machine.local.layers import BASE, LAYERS, is_untouched, layer_path, parents
+from goldsmith.machine.local.origin import need_origin
 from goldsmith.machine.local.room import all_held, check_name, directory_of
 from goldsmith.machine.local.snapshots import find_snapshot, free_name, refuse_running, take
+from goldsmith.machine.need import need_space
 from goldsmith.model.vm import JUST_CREATED, LocalMachine, Origin, Snapshot
 from goldsmith.store.home import Home
 
@@ -37,9 +39,11 @@ def clone(home: Home, source: LocalMachine, name: str, *, full: bool, snapshot: 
     Raises:
         UsageError: the name is taken or cannot be one; there is no such snapshot; the machine runs.
         NoSpace: there is no room.
+        IntegrityError: the disk that the source was made from is gone.
     """
     check_name(name)
     need_space(home.path)
+    need_origin(directory_of(home, source.name), source)
     if not snapshot:
         refuse_running(home, source, "clone")
         source, snapshot = _closed(home, source)

@@ -11,15 +11,16 @@ from goldsmith.effects.process import run
 from goldsmith.effects.randomness import new_uuid, nonce
 from goldsmith.errors import UsageError
 from goldsmith.machine.firmware import firmware_for, place_uefi
-from goldsmith.machine.local.layers import below, need_space, new_layer
+from goldsmith.machine.local.layers import below, new_layer
 from goldsmith.machine.local.origin import attach, find_origin, virtual_size
 from goldsmith.machine.local.room import UNFINISHED, all_held, check_name, save
+from goldsmith.machine.need import need_space
 from goldsmith.model.machine import DEFAULT_MEMORY, Firmware, Forward
 from goldsmith.model.vm import JUST_CREATED, LocalMachine, Snapshot
 from goldsmith.store.home import Home
 
 KEY = "ssh-key"
-FORWARD = re.compile(r"(?P<host>\d{1,5}):(?P<guest>\d{1,5})")
+FORWARD = re.compile(r"(?P<host>[0-9]{1,5}):(?P<guest>[0-9]{1,5})")
 HIGHEST_PORT = 65535
 GROWN = 16 << 40
 """The largest disk."""

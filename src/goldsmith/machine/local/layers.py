@@ -5,16 +5,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from goldsmith.effects.files import free_bytes
 from goldsmith.effects.process import run
 from goldsmith.effects.randomness import nonce
-from goldsmith.errors import NoSpace
 from goldsmith.model.vm import LocalMachine
 
 LAYERS = "layers"
 BASE = "base"
-LEAST_SPACE = 256 << 20
-"""Bytes that must be free for a machine to be made or started: it would stop at its first writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +133,3 @@ def _merge(directory: Path, lower: str, upper: str) -> bool:
 def size_of(directory: Path, layer: str) -> int:
     """Bytes that a layer takes on this host's disk."""
     return layer_path(directory, layer).stat().st_blocks * 512 if layer else 0
-
-
-def need_space(room: Path, size: int = LEAST_SPACE) -> None:
-    """Check that a machine has room to write.
-
-    Raises:
-        NoSpace: it has not.
-    """
-    free = free_bytes(room)
-    if free < size:
-        raise NoSpace(
-            f"there are {free >> 20} MiB free in {room}, and at least {size >> 20} MiB are needed",
-            hint="delete machines or snapshots that are not needed: goldsmith vm list",
-        )

@@ -69,6 +69,18 @@ def attach(directory: Path, origin: Origin, disk: Path) -> Origin:
     return origin
 
 
+def need_origin(directory: Path, machine: LocalMachine) -> Path:
+    """The disk that a machine was made from.
+
+    Raises:
+        IntegrityError: it is gone.
+    """
+    disk = Path(machine.origin.path) if machine.origin.path else directory / BASE
+    if not disk.exists():
+        raise _changed(machine, "is gone")
+    return disk
+
+
 def check_origin(home: Home, directory: Path, machine: LocalMachine) -> LocalMachine:
     """Refuse to start over a disk that is not what the machine was made from.
 
@@ -78,9 +90,7 @@ def check_origin(home: Home, directory: Path, machine: LocalMachine) -> LocalMac
         IntegrityError: it has changed, or is gone.
     """
     origin = machine.origin
-    disk = Path(origin.path) if origin.path else directory / BASE
-    if not disk.exists():
-        raise _changed(machine, "is gone")
+    disk = need_origin(directory, machine)
     facts = disk.stat()
     if (facts.st_size, facts.st_mtime_ns) != (origin.size, origin.modified):
         raise _changed(machine, "was written to")

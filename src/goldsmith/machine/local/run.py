@@ -16,10 +16,11 @@ from goldsmith.machine.agent import Agent
 from goldsmith.machine.channel import guest
 from goldsmith.machine.firmware import VARIABLES, find_uefi
 from goldsmith.machine.local.create import make_key, stamp
-from goldsmith.machine.local.layers import collect, layer_path, need_space
+from goldsmith.machine.local.layers import collect, layer_path
 from goldsmith.machine.local.origin import check_origin
 from goldsmith.machine.local.room import RUNNING, directory_of, running, save, save_run
 from goldsmith.machine.local.seed import credentials, write_seed
+from goldsmith.machine.need import need_memory, need_space
 from goldsmith.machine.probe import accelerator as find_accelerator
 from goldsmith.machine.qemu import CONSOLE, FIRMWARE, REPORT, command
 from goldsmith.machine.qmp import monitor
@@ -61,7 +62,7 @@ def start(home: Home, machine: LocalMachine, how: Start = Start()) -> Run:
 
     Raises:
         UsageError: it runs already.
-        Unavailable: a port that it forwards is in use.
+        Unavailable: a port that it forwards is in use, or this host has less memory.
         NoSpace: there is no room for what it will write.
         IntegrityError: its image's disk is not what it was.
         StepFailed: QEMU ended; its last lines are shown.
@@ -71,6 +72,7 @@ def start(home: Home, machine: LocalMachine, how: Start = Start()) -> Run:
     if running(directory):
         raise UsageError(f"{machine.name!r} runs already", hint="stop it first: goldsmith vm stop")
     need_space(directory)
+    need_memory(machine.memory)
     for forward in machine.forwards:
         check_port(forward)
     machine = check_origin(home, directory, machine)

@@ -11,7 +11,9 @@ from goldsmith.errors import GoldsmithError, StepFailed, UsageError
 from goldsmith.machine.channel import guest
 from goldsmith.machine.local.create import stamp
 from goldsmith.machine.local.layers import below, collect, is_untouched, layer_path, new_layer
+from goldsmith.machine.local.origin import need_origin
 from goldsmith.machine.local.room import check_name, directory_of, running, save
+from goldsmith.machine.need import need_space
 from goldsmith.machine.qmp import monitor
 from goldsmith.model.vm import JUST_CREATED, LocalMachine, Run, Snapshot
 from goldsmith.store.home import Home
@@ -41,12 +43,18 @@ def take(home: Home, machine: LocalMachine, name: str, comment: str = "") -> Loc
     """Take a snapshot of a machine that is held; of one that runs it is what a power cut would leave, synced.
 
     Raises:
-        UsageError: the name is taken or cannot be one.
+        UsageError: the name is taken or cannot be one, or the comment is no line.
+        NoSpace: there is no room for what it will write.
+        IntegrityError: the disk that it was made from is gone.
     """
     check_name(name, "a snapshot")
+    if not comment.isprintable():
+        raise UsageError(f"the comment {comment!r} is not one line of text", hint="leave line breaks out")
     if name in {snapshot.name for snapshot in machine.snapshots}:
         raise UsageError(f"{machine.name!r} has a snapshot {name!r} already", hint="choose another name")
     directory = directory_of(home, machine.name)
+    need_space(directory)
+    need_origin(directory, machine)
     layer = new_layer(directory, below(machine, machine.layer), machine.disk_size)
     snapshot = Snapshot(name, machine.layer, machine.current, stamp(), comment)
     taken = replace(machine, layer=layer, current=name, snapshots=(*machine.snapshots, snapshot))
@@ -95,10 +103,12 @@ def revert(home: Home, machine: LocalMachine, name: str) -> Reverted:
 
     Raises:
         UsageError: it runs, or there is no such snapshot.
+        IntegrityError: the disk that it was made from is gone.
     """
     target = find_snapshot(machine, name)
     directory = directory_of(home, machine.name)
     refuse_running(home, machine, "revert")
+    need_origin(directory, machine)
     safety = ""
     left = machine.layer
     if not is_untouched(directory, machine.layer):
