@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,10 +49,10 @@ FORMS = {
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[dict[str, Node]]:
+def reading(path: Path, held: int = 1 << 30) -> Iterator[dict[str, Node]]:
     """The nodes of a file system, by path, while its file is open."""
     for area in area_of(path):
-        yield {node.path: node for node in Ext4(area, Tally(1 << 30)).walk()}
+        yield {node.path: node for node in Ext4(area, Tally(held)).walk()}
 
 
 def facts_of(node: Node) -> tuple[object, ...]:
@@ -104,6 +105,24 @@ def test_everything_is_read_as_it_went_in(name: str, full_tree: Path, tmp_path: 
     assert different == {}
     assert len(links) == 1
     assert links != {""}
+
+
+def test_a_file_in_its_inode_that_says_it_is_large_takes_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/small").write_bytes(b"small")
+    image = make_ext(tmp_path / "tree", tmp_path / "fs", "-t", "ext4", "-O", "inline_data", "-I", "256")
+    run(["/usr/sbin/debugfs", "-w", "-R", f"set_inode_field /small size {1 << 40}", str(image)])
+    tracemalloc.start()
+    with reading(image, held=1 << 41) as nodes:
+        body = nodes["/small"].body
+        assert body
+        assert body.size == 1 << 40
+        assert body.read(0, 7) == b"small\0\0"
+        assert body.read((1 << 40) - 2, 9) == b"\0\0"
+        assert body.read(1 << 40, 9) == b""
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
 
 
 def test_times_after_2038_are_read(tmp_path: Path) -> None:

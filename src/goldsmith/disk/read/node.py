@@ -39,13 +39,13 @@ class Body:
     pieces: Sequence[Piece] = ()
     """In the order of the file, without overlaps; the last one may reach beyond the file's end."""
     inline: bytes | None = None
-    """All its bytes, where they lie in the inode."""
+    """Its first bytes, where they lie in the inode; what follows is zeros."""
 
     def read(self, at: int, length: int) -> bytes:
         """Bytes of it, fewer at its end."""
         end = min(self.size, at + length)
         if self.inline is not None:
-            return self.inline[at:end]
+            return self.inline[at:end].ljust(max(0, end - at), b"\0")
         if (
             len(self.pieces) == 1
             and self.pieces[0].at <= at

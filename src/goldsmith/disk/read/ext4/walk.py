@@ -116,7 +116,7 @@ class Ext4:
         descriptor = self.inodes.area.descriptor
         if inode.flags & INLINE:
             data = (inode.block + inline_rest(inode))[: inode.size]
-            return Body(descriptor, inode.size, (), data.ljust(inode.size, b"\0"))
+            return Body(descriptor, inode.size, (), data)
         return Body(descriptor, inode.size, self.blocks.pieces(inode))
 
     def _target(self, inode: Inode) -> bytes:
