@@ -116,6 +116,11 @@ def command(
         ("--slow", "slow", slow),
     ):
         check_option(option, key, values)
+    if settings and not recipe:
+        raise UsageError(
+            "--set sets a variable of a recipe, and there is no --recipe", hint="name the recipe too"
+        )
+    check_writable(junit_file)
     need("qemu-system-x86_64", "qemu-img", "setpriv")
     home = find_home()
     known_recipe = read_recipe(recipe, read_settings(settings)) if recipe else None
@@ -159,6 +164,28 @@ def check_option(option: str, key: str, values: Sequence[str]) -> None:
             raise UsageError(
                 f"{option} wants {says.wants}, not {value!r}", hint=f"write it as in {says.example}"
             )
+
+
+def check_writable(junit_file: Path | None) -> None:
+    """Refuse a file that cannot be written, before it has something to say.
+
+    Raises:
+        UsageError: it is a directory, or lies in none.
+    """
+    if junit_file is None:
+        return
+    wrong = (
+        "it is a directory"
+        if junit_file.is_dir()
+        else ""
+        if junit_file.absolute().parent.is_dir()
+        else "its directory is not there"
+    )
+    if wrong:
+        raise UsageError(
+            f"--junit cannot write {str(junit_file)!r}: {wrong}",
+            hint="name a file in a directory that exists",
+        )
 
 
 def as_object(proof: Proof) -> dict[str, object]:

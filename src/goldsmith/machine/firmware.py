@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from goldsmith.effects.process import run
-from goldsmith.errors import MissingTool
+from goldsmith.errors import InputError, MissingTool, Place, StepFailed
 from goldsmith.machine.overlay import disk_format
 from goldsmith.model.machine import Firmware, UefiFiles
 
@@ -60,7 +60,14 @@ def read_head(disk: Path) -> bytes:
     with tempfile.TemporaryDirectory(prefix="goldsmith-head-") as room:
         copy = Path(room, "head")
         words = ["qemu-img", "dd", "-f", "qcow2", "-O", "raw", f"bs={HEAD}", "count=1"]
-        run([*words, f"if={disk.resolve()}", f"of={copy}"])
+        try:
+            run([*words, f"if={disk.resolve()}", f"of={copy}"])
+        except StepFailed as error:
+            raise InputError(
+                f"this qcow2 disk cannot be read: {error.tail}",
+                hint="the file is damaged: get it again from where it came",
+                where=Place(str(disk)),
+            ) from error
         return copy.read_bytes()
 
 

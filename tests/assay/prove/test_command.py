@@ -140,6 +140,9 @@ def test_an_interrupted_proof_leaves_no_qemu_and_no_evidence(
         pytest.param(["--max-memory", "0"], "Invalid value for '--max-memory'", id="no memory at all"),
         pytest.param(["--max-boot", "-1"], "Invalid value for '--max-boot'", id="a boot before its start"),
         pytest.param(["--max-boot", "nan"], "Invalid value for '--max-boot'", id="a time that is no number"),
+        pytest.param(["--set", "a=b"], "there is no --recipe", id="a variable of no recipe"),
+        pytest.param(["--junit", "/nowhere/x.xml"], "its directory is not there", id="results into nowhere"),
+        pytest.param(["--junit", "/"], "it is a directory", id="results into a directory"),
         pytest.param(["--timeout", "nan"], "Invalid value for '--timeout'", id="a timeout that never comes"),
         pytest.param(["--timeout", "inf"], "Invalid value for '--timeout'", id="a timeout without end"),
     ],
@@ -220,12 +223,14 @@ def test_two_proofs_of_one_disk_at_once_do_not_meet(home: Home, disk_that_says: 
         pytest.param("directory/", "is no disk image: there is a directory", id="a directory"),
         pytest.param("./pipe", "is no disk image: there is no ordinary file", id="a pipe"),
         pytest.param("../../../../etc/passwd", "this file is no disk", id="a file of the system"),
+        pytest.param("./short", "this qcow2 disk cannot be read", id="the beginning of a qcow2 disk"),
         pytest.param("web@sha256:zz", "'web@sha256:zz' is no image", id="a digest that is none"),
     ],
 )
 def test_what_is_no_image_is_refused(home: Home, tmp_path: Path, ref: str, message: str) -> None:
     (tmp_path / "directory").mkdir()
     os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "short").write_bytes(b"QFI\xfb")
     done = subprocess.run(
         [*PROGRAM, *OPTIONS, ref],
         env={**os.environ, "GOLDSMITH_HOME": str(home.path)},

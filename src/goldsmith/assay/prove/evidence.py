@@ -15,7 +15,7 @@ from goldsmith.model.proof import Assertion, Expected, Group, Proof, Standing
 from goldsmith.store.home import Home
 
 ROOM = "evidence"
-FORMAT = 2
+FORMAT = 3
 
 
 def place(home: Home, image: str, asked: str) -> Path:
