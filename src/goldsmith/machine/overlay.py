@@ -10,6 +10,7 @@ from goldsmith.errors import InputError, Place
 OVERLAY = "overlay.qcow2"
 HEAD = 512
 BOOT_SIGNATURE = b"\x55\xaa"
+VERSIONS = (2, 3)
 WITH_FEATURES = 3
 """The first version of qcow2 with a field for features, where it is, and the bit for an external data file."""
 FEATURES = 72
@@ -61,7 +62,7 @@ def disk_format(disk: Path) -> str:
     for kind in KINDS:
         if head.startswith(kind.magic):
             if kind.qemu:
-                refuse_others(head.ljust(HEAD, b"\0"), where)
+                check_qcow2(head.ljust(HEAD, b"\0"), where)
                 return kind.qemu
             raise InputError(
                 f"a {kind.name} cannot be booted directly",
@@ -77,15 +78,21 @@ def disk_format(disk: Path) -> str:
     return "raw"
 
 
-def refuse_others(head: bytes, where: Place) -> None:
+def check_qcow2(head: bytes, where: Place) -> None:
     """Refuse a qcow2 file that reads another: its guest would see any file of this host that it names.
 
     Facts: QEMU's docs/interop/qcow2.txt.
 
     Raises:
-        InputError: it names a backing file or a data file.
+        InputError: it names a backing file or a data file, or is of no version that is known.
     """
     version, backing = struct.unpack_from(">IQ", head, 4)
+    if version not in VERSIONS:
+        raise InputError(
+            f"this qcow2 disk cannot be read: there is no version {version} of the format",
+            hint="the file is damaged: get it again from where it came",
+            where=where,
+        )
     data = version >= WITH_FEATURES and struct.unpack_from(">Q", head, FEATURES)[0] & DATA_FILE
     if backing or data:
         raise InputError(
