@@ -1,5 +1,6 @@
 """Sockets of this machine: a free loopback port, one line-by-line Unix client, and a GET through the loopback."""
 
+import errno
 import http.client
 import socket
 from collections.abc import Iterator
@@ -24,15 +25,15 @@ def free_port() -> int:
         return port
 
 
-def is_free(port: int) -> bool:
-    """Whether nobody listens on a TCP port of the loopback just now."""
+def hindrance(port: int) -> int:
+    """Why nobody can listen on a TCP port of the loopback just now, as an error number; 0 where one can."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error.errno or errno.EIO
+    return 0
 
 
 def banner(port: int, *, timeout: float) -> bytes:

@@ -130,6 +130,20 @@ def test_a_port_in_use_is_refused_before_anything_is_started(home: Home, make: M
     start(home, machine, TCG)
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_port_that_is_roots_is_not_said_to_be_in_use() -> None:
+    with Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").open() as stream:
+        port = int(stream.read()) - 1
+    code = (
+        "import os, sys\nfrom goldsmith.machine.local.run import check_port\n"
+        "from goldsmith.model.machine import Forward\nfrom goldsmith.errors import Unavailable\n"
+        "os.setresuid(65534, 65534, 65534)\n"
+        f"try:\n    check_port(Forward({port}, 80))\nexcept Unavailable as error:\n    print(error.message)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"port {port} of this host is not for this user to listen on: Permission denied\n"
+
+
 def test_a_machine_whose_disk_was_written_to_behind_its_back_does_not_start(home: Home, make: Make) -> None:
     machine = make()
     disk = Path(machine.origin.path)

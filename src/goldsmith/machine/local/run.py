@@ -1,5 +1,7 @@
 """Start and stop a machine. Its QEMU goes on when the command that started it has ended."""
 
+import errno
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,7 +12,7 @@ from goldsmith.effects.detached import is_locked, kill, reap, start_detached, st
 from goldsmith.effects.machine_run import boot_id
 from goldsmith.effects.process import need, tail
 from goldsmith.effects.randomness import nonce
-from goldsmith.effects.sockets import free_port, is_free
+from goldsmith.effects.sockets import free_port, hindrance
 from goldsmith.errors import GoldsmithError, StepFailed, Unavailable, UsageError
 from goldsmith.machine.agent import Agent
 from goldsmith.machine.channel import guest
@@ -123,12 +125,18 @@ def _spec(
 
 
 def check_port(forward: Forward) -> None:
-    """Refuse a port of this host that somebody listens on.
+    """Refuse a port of this host that somebody listens on, or that is not for this user.
 
     Raises:
-        Unavailable: somebody does.
+        Unavailable: it is one.
     """
-    if not is_free(forward.host):
+    found = hindrance(forward.host)
+    if found in {errno.EACCES, errno.EPERM}:
+        raise Unavailable(
+            f"port {forward.host} of this host is not for this user to listen on: {os.strerror(found)}",
+            hint="ports below 1024 are root's: take a higher one with goldsmith vm set NAME --forward HOST:GUEST",
+        )
+    if found:
         raise Unavailable(
             f"port {forward.host} of this host is in use, and the machine forwards it to its port {forward.guest}",
             hint=f"stop what listens there (ss -tlnp 'sport = {forward.host}'), "
