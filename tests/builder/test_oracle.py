@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fixtures_images import Goldsmith
 
 from goldsmith.builder import layers
 from goldsmith.effects.files import locked
@@ -112,9 +113,12 @@ def sealed(room: Path, *lower: Path) -> Sealed:
 
 
 @pytest.fixture(scope="module")
-def stack(web_build: dict[str, Any], shared_home: Home) -> list[Path]:
+def stack(web_build: dict[str, Any], web_recipe: Path, shared_home: Home, goldsmith: Goldsmith) -> list[Path]:
     keys = {step["name"]: step["key"] for step in web_build["steps"]}
-    return [layers.place(shared_home, keys[name]) / "tree" for name in STEPS]
+    trees = [layers.place(shared_home, keys[name]) / "tree" for name in STEPS]
+    if not all(tree.exists() for tree in trees):  # the image is known, and its steps' results have expired
+        assert goldsmith("build", web_recipe, "--no-cache").returncode == 0
+    return trees
 
 
 @pytest.fixture(scope="module")

@@ -127,7 +127,7 @@ def _build(
                     listener=listener,
                 )
             adopt(home, ran)
-            expire(home, now=shop.started)
+            expire(home, now=shop.work.stat().st_mtime)
             disk = Ran("disk", planned.key, cached=False, seconds=done.seconds, layer=ran[-1].layer)
             return Built(done.image, done.artifacts, (*ran, disk))
         finally:

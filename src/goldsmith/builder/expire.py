@@ -57,7 +57,7 @@ def expire(home: Home, *, now: float) -> None:
 
     Args:
         home: the data directory.
-        now: seconds since 1970.
+        now: seconds since 1970, by the clock that gives files their times: a process may be told another.
     """
     for cache in CACHES:
         for mark in home.path.glob(cache.marks):
