@@ -17,6 +17,7 @@ from goldsmith.store.gc import collect
 from goldsmith.store.images import name_image
 from goldsmith.store.layout import Layout
 from goldsmith.store.record import ImageFacts, store_image
+from goldsmith.store.remote import patch_sender
 
 BLOCK = 4096
 CORE = {"/usr/a": noise(1, 2 * BLOCK), "/usr/b": noise(2, 3000)}
@@ -58,6 +59,12 @@ def say(layout: Layout, text: str) -> None:
             empty, [said], artifact_type="text/plain", annotations={"about": subject.digest}
         )
         layout.attach(layout.blobs.put(manifest, oci.MANIFEST), subject.digest)
+
+
+def patch(layout: Layout) -> None:
+    """Keep patches beside an image, as a push does before it sends."""
+    with layout.used():
+        assert patch_sender.keep(layout, layout.resolve("web:2.0.0"), layout.resolve("web:1.0.0"), "web")
 
 
 def forget(layout: Layout, *names: str) -> None:
@@ -107,6 +114,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "a tag": Operation(two, lambda layout, _: layout.tag("web:golden", layout.resolve("web:1.0.0"))),
     "a name that goes": Operation(two, lambda layout, _: forget(layout, "web:2.0.0", "web:2.0.0-b1")),
     "a statement": Operation(two, lambda layout, _: say(layout, "approved")),
+    "patches": Operation(two, lambda layout, _: patch(layout)),
     "gc": Operation(one_left, lambda layout, _: void(collect(layout))),
 }
 

@@ -7,7 +7,7 @@ a layer frame by frame, everything else as a whole when it is complete. ``gc`` r
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +20,7 @@ from goldsmith.store.layers import Packed, packed
 from goldsmith.store.layout import Layout
 from goldsmith.store.remote.frames import Spot, ranges, starts
 from goldsmith.store.remote.meter import Meter
+from goldsmith.store.remote.patch_receiver import Patcher
 from goldsmith.store.remote.recompress import LayerPacker
 from goldsmith.store.remote.source import Damaged, NoRanges, Source
 from goldsmith.store.remote.trying import trying
@@ -52,7 +53,11 @@ class Fetcher:
                 draft.name = item.digest.removeprefix("sha256:")
 
     def layer(
-        self, layer: IndexedLayer, known: Mapping[Packed, Spot], packer: LayerPacker | None = None
+        self,
+        layer: IndexedLayer,
+        known: Mapping[Packed, Spot],
+        packer: LayerPacker | None = None,
+        patcher: Patcher | None = None,
     ) -> None:
         """A layer, of which only the frames are fetched that the store does not have and cannot make.
 
@@ -60,6 +65,7 @@ class Fetcher:
             layer: as its tree index, verified, has it.
             known: where frames lie in the store.
             packer: makes frames from files that are in the store.
+            patcher: makes those that ``packer`` cannot make, from files and patches.
 
         Raises:
             NetworkError, IntegrityError, NoSpace: as ``blob``.
@@ -69,7 +75,7 @@ class Fetcher:
             if self._has(item):
                 return
             try:
-                self._frames(layer, known, packer, draft)
+                self._frames(layer, known, packer, patcher, draft)
             except NoRanges:
                 os.ftruncate(draft.descriptor, 0)
                 self._whole(item, draft)
@@ -120,6 +126,7 @@ class Fetcher:
         layer: IndexedLayer,
         known: Mapping[Packed, Spot],
         packer: LayerPacker | None,
+        patcher: Patcher | None,
         draft: Draft,
     ) -> None:
         begin = starts(layer)
@@ -137,12 +144,20 @@ class Fetcher:
             if data is None:
                 wanted.append(number)
                 continue
-            os.lseek(draft.descriptor, begin[number], os.SEEK_SET)
-            draft.write(data)
-            self.meter.reuse(frame.size)
+            self._put(data, begin[number], draft)
+        if packer is not None and patcher is not None and wanted:
+            with closing(patcher.frames(packer, wanted)) as made:
+                for number, data in made:
+                    self._put(data, begin[number], draft)
+                    wanted.remove(number)
         for run in ranges(layer, wanted):
             what = f"cannot fetch a part of layer {layer.blob.digest}"
             trying(self.client, what, partial(self._range, layer, run, begin, draft))
+
+    def _put(self, data: bytes, start: int, draft: Draft) -> None:
+        os.lseek(draft.descriptor, start, os.SEEK_SET)
+        draft.write(data)
+        self.meter.reuse(len(data))
 
     def _copy(self, spot: Spot, frame: Packed) -> bytes | None:
         """A frame from another layer of the store, if it is there and what it should be."""

@@ -18,6 +18,7 @@ from goldsmith.store.remote.fetch import Fetcher
 from goldsmith.store.remote.frames import known_frames, known_trees
 from goldsmith.store.remote.manifests import Family, Manifest, family
 from goldsmith.store.remote.meter import Meter
+from goldsmith.store.remote.patch_receiver import Patcher, is_patches, read_lists
 from goldsmith.store.remote.recompress import Contents, LayerPacker
 from goldsmith.store.remote.source import Source
 from goldsmith.store.remote.trying import failed
@@ -64,6 +65,7 @@ def bring(
     jobs: int,
     progress: Progress,
     mend: bool = False,
+    keep_patches: bool = False,
 ) -> Brought:
     """Bring an image's objects into a store, which must be ``used``; they have no name there yet.
 
@@ -75,6 +77,7 @@ def bring(
         jobs: how many objects at a time.
         progress: is told of bytes.
         mend: read all objects that are here already, and replace those that are damaged.
+        keep_patches: bring what makes this image from another too, for others to take from here.
 
     Raises:
         UsageError: there is no such image.
@@ -86,7 +89,8 @@ def bring(
         item, data = source.root()
         found = family(source, item, data)
         said = referrers(source, found)
-    blobs = {blob.digest: blob for one in (found, *said) for blob in one.blobs}
+    told = [one for one in said if keep_patches or not is_patches(one)]
+    blobs = {blob.digest: blob for one in (found, *told) for blob in one.blobs}
     here = {digest for digest, blob in blobs.items() if layout.blobs.has(digest, blob.size)}
     damaged = frozenset(digest for digest in here if mend and is_damaged(layout, digest))
     missing = [blob for digest, blob in blobs.items() if digest not in here - damaged]
@@ -97,15 +101,15 @@ def bring(
     small = [blob for blob in missing if blob.media_type != oci.LAYER]
     all_of([partial(fetch.blob, blob) for blob in small], jobs=jobs, stop=client.stop)
     large = sorted((blob for blob in missing if blob.media_type == oci.LAYER), key=lambda blob: -blob.size)
-    all_of(layer_tasks(fetch, found, large, name), jobs=jobs, stop=client.stop)
+    all_of(layer_tasks(fetch, found, large, name, said), jobs=jobs, stop=client.stop)
     layout.blobs.settle()
-    manifests = tuple(manifest for one in said for manifest in one.manifests)
+    manifests = tuple(manifest for one in told for manifest in one.manifests)
     for manifest in (*found.manifests, *manifests):
         layout.blobs.put(manifest.data, manifest.item.media_type)
     total = sum(blob.size for blob in blobs.values()) + sum(
         len(x.data) for x in (*found.manifests, *manifests)
     )
-    return Brought(found, tuple(one.root for one in said), meter, total, not here)
+    return Brought(found, tuple(one.root for one in told), meter, total, not here)
 
 
 def is_damaged(layout: Layout, digest: str) -> bool:
@@ -144,7 +148,7 @@ def check_space(layout: Layout, size: int) -> None:
 
 
 def layer_tasks(
-    fetch: Fetcher, found: Family, wanted: Sequence[Descriptor], name: str
+    fetch: Fetcher, found: Family, wanted: Sequence[Descriptor], name: str, said: Sequence[Family] = ()
 ) -> list[Callable[[], None]]:
     """What brings layers: by frames where the image's tree index tells them, else as a whole."""
     listed = tree_index(fetch.layout, found) if wanted else None
@@ -152,6 +156,7 @@ def layer_tasks(
     known = known_frames(fetch.layout, name) if layers else {}
     # Nothing can be made from files where no image is.
     contents = Contents(fetch.layout, known_trees(fetch.layout, name)) if known else None
+    patcher = patcher_of(fetch, said, contents) if contents else None
     tasks: list[Callable[[], None]] = []
     for blob in wanted:
         number = layers.get(blob.digest)
@@ -159,8 +164,16 @@ def layer_tasks(
             tasks.append(partial(fetch.blob, blob))
             continue
         packer = LayerPacker(listed, number, contents) if contents else None
-        tasks.append(partial(fetch.layer, listed.layers[number], known, packer))
+        tasks.append(partial(fetch.layer, listed.layers[number], known, packer, patcher))
     return tasks
+
+
+def patcher_of(fetch: Fetcher, said: Sequence[Family], contents: Contents) -> Patcher | None:
+    """What makes contents by the patches that are said to be there; None if there are none."""
+    lists = read_lists(fetch.source, fetch.client, fetch.meter, said)
+    if not lists:
+        return None
+    return Patcher(fetch.layout, fetch.source, fetch.client, fetch.meter, lists, contents)
 
 
 def tree_index(layout: Layout, found: Family) -> TreeIndex | None:

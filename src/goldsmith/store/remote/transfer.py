@@ -20,6 +20,7 @@ from goldsmith.store.remote.address import REPOSITORY, Address, Kind
 from goldsmith.store.remote.credentials import Credentials, find_credentials
 from goldsmith.store.remote.local import LocalImage
 from goldsmith.store.remote.manifests import Family, family
+from goldsmith.store.remote.patch_sender import publish
 from goldsmith.store.remote.pull import Brought, bring
 from goldsmith.store.remote.push import push
 from goldsmith.store.remote.registry import Repository
@@ -131,9 +132,19 @@ def transfer(ways: Ways, source: Address, target: Address) -> Moved:
             hint="push to a registry or a directory, and let the web server serve that directory",
         )
     with held(ways, source):
+        make_patches(ways, source, target)
         if target.place.kind == Kind.REGISTRY:
             return to_registry(ways, source, target)
         return to_layout(ways, source, target)
+
+
+def make_patches(ways: Ways, source: Address, target: Address) -> None:
+    """Keep patches beside an image of the local store that leaves it, so that who has the version before fetches less."""
+    layout = layout_at(ways, source)
+    if source.place.kind == Kind.STORE != target.place.kind and os.access(layout.directory, os.W_OK):
+        with suppress(UsageError):
+            item, _ = LocalImage(layout, source.reference).root()
+            publish(layout, item, source.name)
 
 
 @contextmanager
@@ -239,6 +250,7 @@ def objects(ways: Ways, source: Address, target: Address, layout: Layout) -> tup
             jobs=ways.jobs,
             progress=ways.progress,
             mend=mend,
+            keep_patches=target.place.kind == Kind.DIRECTORY,
         )
         try:
             verified = verify(layout, brought.family, str(source))
