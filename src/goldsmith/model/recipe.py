@@ -11,8 +11,6 @@ from goldsmith.errors import Place
 from goldsmith.model.customizations import (
     ABSOLUTE,
     ABSOLUTE_WANTS,
-    UNIT,
-    UNIT_WANTS,
     CaCerts,
     Customizations,
     Directory,
@@ -28,6 +26,7 @@ from goldsmith.model.customizations import (
     Timezone,
     User,
 )
+from goldsmith.model.expect import Expect
 from goldsmith.model.format import OUTPUTS
 from goldsmith.model.said import Says
 from goldsmith.model.seal import Seal
@@ -269,63 +268,6 @@ class Remove:
     locales: Annotated[
         bool, Says("Whether translations are left out, but for those of the recipe's languages.")
     ] = False
-    where: Place | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Expect:
-    """What a booted machine may show and take; `goldsmith test` fails an image that does more."""
-
-    ports: Annotated[
-        tuple[str, ...] | None,
-        Says(
-            "All that may be listened on beyond loopback, `[]` for nothing; not checked if it is left out.",
-            pattern=r"[0-9]{1,5}:(tcp|udp)",
-            wants="PORT:tcp or PORT:udp",
-            example="[22:tcp, 80:tcp]",
-        ),
-    ] = None
-    setuid: Annotated[
-        tuple[str, ...] | None,
-        Says(
-            "All files that may be setuid or setgid, `[]` for none; not checked if it is left out.",
-            pattern=ABSOLUTE,
-            wants=ABSOLUTE_WANTS,
-            example="[/usr/bin/sudo]",
-        ),
-    ] = None
-    slow: Annotated[
-        tuple[str, ...],
-        Says(
-            "Units that may rest when they start; others without a time limit are taken for hung.",
-            pattern=UNIT,
-            wants=UNIT_WANTS,
-            example="[snapd.seeded]",
-        ),
-    ] = ()
-    boot: Annotated[
-        int | None, Says("The longest boot in seconds, by systemd's own clock.", minimum=1, maximum=86_400)
-    ] = None
-    memory: Annotated[
-        int | None,
-        Says(
-            "The most memory in use once it is up.",
-            scalar="budget",
-            minimum=1 << 20,
-            maximum=1 << 46,
-            example="300 MiB",
-        ),
-    ] = None
-    disk: Annotated[
-        int | None,
-        Says(
-            "The most that its root may hold once it is up.",
-            scalar="budget",
-            minimum=1 << 20,
-            maximum=1 << 46,
-            example="2 GiB",
-        ),
-    ] = None
     where: Place | None = field(default=None, compare=False)
 
 
