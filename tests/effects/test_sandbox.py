@@ -123,7 +123,10 @@ ATTEMPTS: dict[str, tuple[Callable[[Host], str], str]] = {
     "to mount": (lambda _: "mount -t tmpfs none /etc", "permission denied"),
     "to mount another /proc": (lambda _: "mount -t proc proc /proc", "permission denied"),
     "to bind another place": (lambda _: "mount --bind /usr /etc", "permission denied"),
-    "to enter the namespaces of init": (lambda _: "nsenter -m -t 1 true", "Permission denied"),
+    "to enter the namespaces of init": (
+        lambda _: "nsenter -m -t 1 true",
+        "Permission denied|Operation not permitted",
+    ),
     "to make new namespaces": (lambda _: "unshare -m true", "Operation not permitted"),
     "to make a disk's device": (lambda _: "mknod /etc/disk b 8 0", "Operation not permitted"),
     "to make the memory's device": (lambda _: "mknod /dev/mem c 1 1", "Operation not permitted"),

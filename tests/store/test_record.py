@@ -229,7 +229,10 @@ def test_skopeo_takes_it_as_it_lies(layout: Layout, root: Path, tmp_path: Path, 
         return
     subprocess.run(["skopeo", "copy", "-q", "--all", source, f"oci:{tmp_path}/copy:web:1.0.0"], check=True)
     copy = Layout(tmp_path / "copy")
-    assert replace(recorded_image(copy, "web:1.0.0"), index=image.index) == image
+    copied = recorded_image(copy, "web:1.0.0")
+    # A newer skopeo notes in the index that the container's layers are packed by zstd.
+    container = replace(copied.container, annotations=image.container.annotations)
+    assert replace(copied, index=image.index, container=container) == image
     assert check(copy, read=True) == []
 
 

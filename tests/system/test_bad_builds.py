@@ -121,6 +121,8 @@ def plain(text: str, world: World) -> str:
     text = text.replace(f"{world.directory}/", "").replace(str(world.directory), "CASE")
     text = text.replace(str(world.home), "HOME").replace(str(world.directory.parent), "ROOM")
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
+    # apt 3 has other words for it than apt 2.
+    text = re.sub(r"Could not connect to (\S+) \(127\.0\.0\.1\)\. - .*", r"Unable to connect to \1", text)
     text = re.sub(r"-\d{8}T\d{6}-\d+", "-TIME-PID", text)
     text = re.sub(r"'/tmp/gs-[^/]*/", "'KEYS/", text)
     text = re.sub(r"(not in the store): .* more$", r"\1: PACKAGES", text, flags=re.MULTILINE)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import socket
 import struct
 from collections.abc import Iterator
@@ -97,6 +98,14 @@ def full_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     top.chmod(0o755)
     populate(top)
     return top
+
+
+def e2fsprogs() -> tuple[int, ...]:
+    """The version of this host's e2fsprogs, as numbers."""
+    told = run(["mke2fs", "-V"]).stderr.decode()
+    found = re.search(r"mke2fs (\d+)\.(\d+)\.(\d+)", told)
+    assert found, told
+    return tuple(map(int, found.groups()))
 
 
 def make_ext(tree: Path, output: Path, *options: str, size: str = "200M") -> Path:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.disk.read.conftest import area_of, make_ext
+from tests.disk.read.conftest import area_of, e2fsprogs, make_ext
 
 from goldsmith.disk.read.area import Area
 from goldsmith.disk.read.ext4.walk import Ext4
@@ -81,14 +81,17 @@ def facts_on_host(path: Path) -> tuple[object, ...]:
     names = sorted(os.listxattr(path, follow_symlinks=False))
     xattrs = tuple((name, os.getxattr(path, name, follow_symlinks=False).hex()) for name in names)
     mtime = int(facts.st_mtime)
-    if mtime >= 1 << 31:
-        mtime -= 1 << 32  # mke2fs writes 32 bits of a time
+    if mtime >= 1 << 31:  # mke2fs writes 32 bits of a time; since 1.47.1 the last that they can hold
+        mtime = (1 << 31) - 1 if e2fsprogs() >= (1, 47, 1) else mtime - (1 << 32)
     return kind, stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid, mtime, digest, target, xattrs
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_everything_is_read_as_it_went_in(name: str, full_tree: Path, tmp_path: Path) -> None:
-    image = make_ext(full_tree, tmp_path / "fs", *FORMS[name])
+    options = FORMS[name]
+    if "-r" in options and e2fsprogs() >= (1, 47, 1):
+        options = ("-t", "ext2", "-E", "revision=0", "-I", "128")
+    image = make_ext(full_tree, tmp_path / "fs", *options)
     expected = {}
     for path in full_tree.rglob("*"):
         expected[f"/{path.relative_to(full_tree)}"] = facts_on_host(path)
@@ -98,7 +101,7 @@ def test_everything_is_read_as_it_went_in(name: str, full_tree: Path, tmp_path: 
     if name == "ext2 of revision 0":  # it knows no attributes
         expected = {path: (*facts[:7], ()) for path, facts in expected.items()}
         found = {path: (*facts[:7], ()) for path, facts in found.items()}
-    if "bytes in" in name:  # mke2fs 1.47.0 cuts off the hole at the end, as debugfs shows
+    if "bytes in" in name:  # mke2fs cuts off the hole at the end, as debugfs shows
         del expected["/sparse"], found["/sparse"]
     assert found.keys() == expected.keys()
     different = {path: (found[path], expected[path]) for path in found if found[path] != expected[path]}
