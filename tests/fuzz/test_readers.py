@@ -11,6 +11,7 @@ import resource
 import tarfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from tests.adopt.archives import OS_RELEASE, ROOT, STATUS, oci_archive, tar
 from tests.adopt.disks import ROOT_UUID, ext, system
 from tests.disk.read.conftest import make_ext
 from tests.fuzz.mutate import mutate, weak_spots
-from tests.store.trees import linked, opener, tree_of
+from tests.store.trees import linked, newc, opener, tree_of
 
 from goldsmith.disk.adopt.archive import read_archive
 from goldsmith.disk.adopt.recognise import installed, parse_os_release
@@ -43,6 +44,10 @@ from goldsmith.store.layers import content_of
 from goldsmith.store.layout import Layout
 from goldsmith.store.listing import read_layer
 from goldsmith.store.pack import frames
+from goldsmith.store.remote import patches
+from goldsmith.store.remote.delta import pack_stream, streams
+from goldsmith.store.remote.patch_sender import in_memory
+from goldsmith.store.remote.patches import Patch, Stream
 from goldsmith.store.tar import END
 
 FEW, MANY = 120, 20_000
@@ -51,6 +56,8 @@ SECONDS = 10.0
 PEAK_MIB = 400
 """What the whole process of the tests may have taken at its peak more than before."""
 HELD = 16 << 20
+DATA = 400
+"""Bytes of the patches that a list is of."""
 Reader = Callable[[Path], object]
 
 
@@ -135,6 +142,39 @@ def read_own_layer(path: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(data)) as reader:
         named = sorted(f"/{member.name}" for member in reader)
     assert named == sorted([*content.entries, *(entry.path for entry in content.above)])
+
+
+def read_patches(path: Path) -> None:
+    """A list of patches, which an image's list of files is the judge of."""
+    data = path.read_bytes()
+    with suppress(ValueError):
+        found = patches.decode(zstandard.ZstdCompressor(level=1).compress(data), DATA)
+        assert all(patch.start + patch.size <= DATA for patch in found.values())
+
+
+def read_stream(path: Path) -> None:
+    """An initial RAM disk that is patched unpacked; if that is possible at all, it is packed again as it was."""
+    content = in_memory(data := path.read_bytes())
+    if found := streams(content, content):
+        stream, unpacked, _ = found
+        assert b"".join(pack_stream(in_memory(unpacked).read, stream)) == data
+
+
+def sample_patches(_room: Path) -> bytes:
+    """The text of a list of patches."""
+    told = [
+        Patch("0" * 16, "1" * 16, (100, 200)),
+        Patch("2" * 16, "", (DATA - 300,), Stream(5, 70, 3, 60, 9, plain=False)),
+    ]
+    return zstandard.ZstdDecompressor().decompress(patches.encode(told))
+
+
+def sample_stream(_room: Path) -> bytes:
+    """An archive, and one that is packed."""
+    packer = zstandard.ZstdCompressor(level=9, write_checksum=True, threads=1).compressobj()
+    return (
+        newc({"kernel": b"k" * 700}) + packer.compress(newc({"init": bytes(range(256)) * 9})) + packer.flush()
+    )
 
 
 def sample_layer(_room: Path) -> bytes:
@@ -223,6 +263,8 @@ TARGETS: dict[str, tuple[Callable[[Path], bytes], Reader]] = {
     "bzip2": (lambda _: bz2.compress(tar(ROOT)), read_packed),
     "zstd": (lambda _: zstandard.ZstdCompressor().compress(tar(ROOT)), read_packed),
     "a layer of the store": (sample_layer, read_own_layer),
+    "a list of patches": (sample_patches, read_patches),
+    "an initial RAM disk": (sample_stream, read_stream),
     "os-release and status": (lambda _: OS_RELEASE + STATUS, read_texts),
 }
 

@@ -104,3 +104,13 @@ def trees(draw: st.DrawFn) -> Tree:
             if kind == "dir":
                 rooms.append(path)
     return dict(sorted(entries.items())), contents
+
+
+def newc(files: dict[str, bytes]) -> bytes:
+    """A cpio archive as the kernel unpacks it."""
+    result = b""
+    for name, data in {**files, "TRAILER!!!": b""}.items():
+        sizes = (0, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
+        head = b"070701" + b"".join(b"%08X" % size for size in sizes) + name.encode() + b"\0"
+        result += head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+    return result + bytes(-len(result) % 512)

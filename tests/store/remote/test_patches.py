@@ -20,7 +20,7 @@ from tests.store.remote.images import BASE, KIB, MIB, Maker
 from tests.store.remote.test_hostile import SOON, break_off, cut, endless, flip, silent, status
 from tests.store.remote.test_killed import hurt, take
 from tests.store.remote.twisted import Answer, Twist, twisted
-from tests.store.trees import noise
+from tests.store.trees import newc, noise
 
 from goldsmith.cli.moving import check_disk
 from goldsmith.errors import GoldsmithError
@@ -39,22 +39,12 @@ from goldsmith.store.remote.patches import Patch, Stream, short
 from goldsmith.store.tree import read_index
 
 
-def archive(files: dict[str, bytes]) -> bytes:
-    """A cpio archive as the kernel unpacks it."""
-    result = b""
-    for name, data in {**files, "TRAILER!!!": b""}.items():
-        sizes = (0, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
-        head = b"070701" + b"".join(b"%08X" % size for size in sizes) + name.encode() + b"\0"
-        result += head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
-    return result + bytes(-len(result) % 512)
-
-
 def initrd(number: int) -> bytes:
     """An initial RAM disk as initramfs-tools makes it: modules in a plain archive, and one stream of zstd -9."""
     words = b"".join(struct.pack("<I", n * n % 1009) for n in range(60_000))
-    data = archive({"a": noise(number, 900), "b": words, "c": noise(60, 200 * KIB)})
+    data = newc({"a": noise(number, 900), "b": words, "c": noise(60, 200 * KIB)})
     packer = zstandard.ZstdCompressor(level=9, write_checksum=True, threads=1).compressobj()
-    return archive({"kernel": noise(61, 100 * KIB)}) + packer.compress(data) + packer.flush()
+    return newc({"kernel": noise(61, 100 * KIB)}) + packer.compress(data) + packer.flush()
 
 
 def edited(data: bytes) -> bytes:
@@ -434,7 +424,7 @@ def test_what_patches_make_is_what_they_were_made_of(name: str) -> None:
         ),
         "noise": (noise(5, 3 * MIB), edited(noise(5, 3 * MIB))),
         "nothing": (b"", b"something"),
-        "an archive alone": (archive({"a": noise(1, 9000)}), archive({"a": noise(2, 9000)})),
+        "an archive alone": (newc({"a": noise(1, 9000)}), newc({"a": noise(2, 9000)})),
     }[name]
     contents = [in_memory(new), in_memory(old)]
     found = delta.streams(contents[0], contents[1])

@@ -14,6 +14,8 @@ HEADER = 110
 NAMED = b"070701"
 """How it begins."""
 END = b"TRAILER!!!\0"
+MEMBERS = 20_000
+"""Members of plain archives, at most."""
 LONGEST_NAME = 64
 """Bytes of a name that are looked at."""
 ALIGNED = 4
@@ -88,7 +90,9 @@ def pack_blocks(new: Content, base: Content) -> Iterator[bytes]:
 def frame_begin(content: Content) -> int | None:
     """Where a zstd frame begins: at once, or behind plain cpio archives and the zeros after them; None for neither."""
     at, read = 0, content.read
-    while read(at, len(NAMED)) == NAMED:
+    for _ in range(MEMBERS):
+        if read(at, len(NAMED)) != NAMED:
+            break
         header = read(at, HEADER)
         try:
             size, name_size = int(header[54:62], 16), int(header[94:102], 16)
