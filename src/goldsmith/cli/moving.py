@@ -13,6 +13,7 @@ import click
 
 from goldsmith.cli.progress import progress_on_stderr
 from goldsmith.effects import clock
+from goldsmith.effects.allocator import hoard_little
 from goldsmith.errors import UsageError
 from goldsmith.store.home import Home, find_home
 from goldsmith.store.images import find, layout_of
@@ -57,6 +58,7 @@ def ways(*, plain_http: bool, ca: Path | None, jobs: int, verb: str) -> "Iterato
     from goldsmith.effects.client import Client  # noqa: PLC0415
     from goldsmith.store.remote.transfer import Ways, proxies_of  # noqa: PLC0415
 
+    hoard_little()
     home = find_home()
     environment = dict(os.environ)
     client = Client(proxies_of(environment), ca)

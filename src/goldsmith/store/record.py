@@ -76,6 +76,11 @@ class Recorded:
     literals: tuple[Descriptor, ...]
     """What of the disk comes from no file."""
 
+    @property
+    def lists(self) -> tuple[Descriptor, ...]:
+        """All that is neither a manifest nor a layer."""
+        return (self.tree_index, self.disk_map, *self.literals)
+
 
 def store_image(
     layout: Layout,

@@ -227,18 +227,17 @@ ZEROS = zstandard.ZstdCompressor(level=3).compress(bytes(1 << 30))
 
 
 def contents(pair: Pair) -> dict[str, tuple[str, str, int]]:
-    """By path, of what is changed: how the new and the old content are named, and how long the new one is."""
+    """By path, of what is changed, and of the list of it: how the new and the old content are named, and how long the new one is."""
     layout = pair.maker.layout
-    indexes = [
-        read_index(
-            layout, parts_of(layout, find(pair.maker.home, f"web:{number}.0.0").index, "").tree_index.digest
-        )
-        for number in (1, 2)
-    ]
-    old, new = (index.entries for index in indexes)
+    images = [find(pair.maker.home, f"web:{number}.0.0").index for number in (1, 2)]
+    one, other = [parts_of(layout, image, "").tree_index for image in images]
+    old, new = (read_index(layout, item.digest).entries for item in (one, other))
     return {
-        path: (short(new[path].sha256), short(old[path.replace("1.3", "1.2")].sha256), new[path].size)
-        for path in CHANGED
+        "the list of the tree": (short(other.digest), short(one.digest), other.size),
+        **{
+            path: (short(new[path].sha256), short(old[path.replace("1.3", "1.2")].sha256), new[path].size)
+            for path in CHANGED
+        },
     }
 
 

@@ -52,6 +52,11 @@ class Fetcher:
                 self._whole(item, draft)
                 draft.name = item.digest.removeprefix("sha256:")
 
+    def small(self, item: Descriptor, patcher: Patcher | None) -> None:
+        """An object that is no layer, as ``blob``; made by a patch if there is one."""
+        if item.digest in self.damaged or patcher is None or not patcher.object(item):
+            self.blob(item)
+
     def layer(
         self,
         layer: IndexedLayer,

@@ -22,7 +22,7 @@ from goldsmith.store.remote.choice import choose
 from goldsmith.store.remote.manifests import Family
 from goldsmith.store.remote.meter import Meter
 from goldsmith.store.remote.patches import BLOCK, Patch, short
-from goldsmith.store.remote.recompress import Contents, LayerPacker
+from goldsmith.store.remote.recompress import Known, LayerPacker
 from goldsmith.store.remote.source import Source
 from goldsmith.store.remote.trying import trying
 
@@ -83,11 +83,38 @@ def fetched(source: Source, client: Client, meter: Meter, item: Descriptor, star
     return trying(client, f"cannot fetch a part of object {item.digest}", read)
 
 
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Objects of the store as contents."""
+
+    layout: Layout
+    items: Mapping[str, Descriptor]
+    """By the digits by which a list names them."""
+
+    def __contains__(self, sha256: str) -> bool:
+        return short(sha256) in self.items
+
+    def named(self, digits: str) -> tuple[str, int] | None:
+        """As ``Contents.named``."""
+        item = self.items.get(digits)
+        return (item.digest.removeprefix("sha256:"), item.size) if item else None
+
+    def content(self, sha256: str, size: int, kept: dict[tuple[str, int], bytes]) -> delta.Content:
+        """As ``Contents.content``."""
+        return delta.Content(lambda start, length: self.read(sha256, start, length, kept), size)
+
+    def read(self, sha256: str, start: int, length: int, kept: dict[tuple[str, int], bytes]) -> bytes:  # noqa: ARG002 - files are kept by the kernel
+        """As ``Contents.read``."""
+        with self.layout.blobs.open(f"sha256:{sha256}") as stream:
+            stream.seek(start)
+            return stream.read(length)
+
+
 @dataclass(frozen=True)
 class Room:
     """Contents that were made, in a file that nobody keeps; for one thread."""
 
-    here: Contents
+    here: Known
     """What is in the store."""
     draft: Draft
     places: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -96,6 +123,14 @@ class Room:
 
     def __contains__(self, sha256: str) -> bool:
         return sha256 in self.places or sha256 in self.here
+
+    def named(self, digits: str) -> tuple[str, int] | None:
+        """As ``Contents.named``."""
+        return self.here.named(digits)
+
+    def content(self, sha256: str, size: int, kept: dict[tuple[str, int], bytes]) -> delta.Content:
+        """As ``Contents.content``."""
+        return self.here.content(sha256, size, kept)
 
     def read(self, sha256: str, start: int, length: int, kept: dict[tuple[str, int], bytes]) -> bytes:
         """As ``Contents.read``."""
@@ -167,15 +202,15 @@ class Room:
 
 @dataclass(frozen=True)
 class Patcher:
-    """Makes frames of one image by patches; for several threads."""
+    """Makes objects and frames of one image by patches; for several threads."""
 
     layout: Layout
     source: Source
     client: Client
     meter: Meter
     lists: Sequence[PatchList]
-    contents: Contents
-    """What is in the store."""
+    objects: Objects
+    """Lists and literals of images that are likely to be alike."""
     turn: Lock = field(default_factory=Lock)
     """Held while a content is made, for the memory that it takes."""
 
@@ -187,7 +222,8 @@ class Patcher:
             wanted: frames that are not here.
         """
         sizes = {file.sha256: file.size for frame in wanted for file in packer.files(frame)}
-        found = {sha256: one for sha256, size in sizes.items() if (one := self._patch(sha256, size))}
+        here = packer.contents
+        found = {sha256: one for sha256, size in sizes.items() if (one := self._patch(sha256, size, here))}
         costs = {sha256: patch.size for sha256, (_, patch) in found.items()}
         frames, contents = choose(packer, wanted, costs.get)
         room = sum(frame.raw for frame in packer.index.layers[packer.number].frames)
@@ -195,7 +231,7 @@ class Patcher:
             return
         blobs = self.layout.blobs
         with suppress(GoldsmithError, OSError), drafting(blobs.directory, door=blobs.door) as draft:
-            made = Room(self.contents, draft)
+            made = Room(here, draft)
             self._make(made, sizes, {sha256: found[sha256] for sha256 in contents})
             again = replace(packer, contents=made, kept={})
             for frame in sorted(frames):
@@ -203,7 +239,23 @@ class Patcher:
                 if data is not None:
                     yield frame, data
 
-    def _patch(self, sha256: str, size: int) -> tuple[PatchList, Patch] | None:
+    def object(self, item: Descriptor) -> bool:
+        """Make an object, and store it, if that takes fewer bytes than it has; tells whether it is there."""
+        sha256 = item.digest.removeprefix("sha256:")
+        found = self._patch(sha256, item.size, self.objects)
+        if found is None or found[1].size >= item.size:
+            return False
+        blobs = self.layout.blobs
+        with suppress(GoldsmithError, OSError), drafting(blobs.directory, door=blobs.door) as draft:
+            made = Room(self.objects, draft)
+            self._make(made, {sha256: item.size}, {sha256: found})
+            if sha256 in made.places:
+                blobs.take([made.read(sha256, 0, item.size, {})], item)
+                self.meter.reuse(item.size)
+                return True
+        return False
+
+    def _patch(self, sha256: str, size: int, here: Known) -> tuple[PatchList, Patch] | None:
         """A patch that may make a content."""
         for listed in self.lists:
             patch = listed.patches.get(short(sha256))
@@ -214,7 +266,7 @@ class Patcher:
             fits = len(patch.frames) == -(-whole // BLOCK) and (
                 stream is None or stream.before <= whole <= RATIO * size
             )
-            if fits and (not patch.base or self.contents.named(patch.base)):
+            if fits and (not patch.base or here.named(patch.base)):
                 return listed, patch
         return None
 

@@ -8,15 +8,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 
 from goldsmith.errors import GoldsmithError
 from goldsmith.model import oci
 from goldsmith.model.oci import Descriptor
 from goldsmith.store import pack
 from goldsmith.store.layout import Layout
-from goldsmith.store.record import parts_of
+from goldsmith.store.record import Recorded, parts_of
 from goldsmith.store.remote import delta, patches
-from goldsmith.store.remote.choice import choose
+from goldsmith.store.remote.choice import MARGIN, choose
 from goldsmith.store.remote.local import referrers_of
 from goldsmith.store.remote.patches import Patch, Stream, short
 from goldsmith.store.remote.recompress import Contents, LayerPacker
@@ -178,13 +179,26 @@ def before(layout: Layout, image: Descriptor, name: str) -> Descriptor | None:
     return last
 
 
+def lists(layout: Layout, old: Recorded, new: Recorded) -> Iterator[Made]:
+    """Patches of objects that are no layers, each from the old one in its place."""
+    there = {item.digest for item in old.lists}
+    for before, after in zip(old.lists, new.lists, strict=False):
+        if after.digest in there or max(before.size, after.size) > patches.LARGEST:
+            continue
+        one, other = (in_memory(layout.blobs.read(item.digest)) for item in (after, before))
+        found = patch_of(short(after.digest), one, short(before.digest), other)
+        if found.patch.size + MARGIN < after.size:
+            yield found
+
+
 def keep(layout: Layout, image: Descriptor, old: Descriptor, name: str) -> bool:
     """Make patches from one image to another, and keep them."""
     parts = [parts_of(layout, item, name) for item in (old, image)]
     indexes = [read_index(layout, part.tree_index.digest) for part in parts]
     found: list[Patch] = []
     with layout.blobs.growing() as blob:
-        for one in Maker(layout, indexes[0], indexes[1]).patches():
+        of_files = Maker(layout, indexes[0], indexes[1]).patches()
+        for one in chain(of_files, lists(layout, parts[0], parts[1])):
             found.append(one.patch)
             for frame in one.frames:
                 blob.write(frame)

@@ -14,11 +14,13 @@ from goldsmith.errors import GoldsmithError, IntegrityError, NoSpace
 from goldsmith.model import oci
 from goldsmith.model.oci import Descriptor
 from goldsmith.store.layout import Layout
+from goldsmith.store.record import parts_of
 from goldsmith.store.remote.fetch import Fetcher
-from goldsmith.store.remote.frames import known_frames, known_trees
+from goldsmith.store.remote.frames import CONTENTS, known_frames, known_trees, relatives
 from goldsmith.store.remote.manifests import Family, Manifest, family
 from goldsmith.store.remote.meter import Meter
-from goldsmith.store.remote.patch_receiver import Patcher, is_patches, read_lists
+from goldsmith.store.remote.patch_receiver import Objects, Patcher, is_patches, read_lists
+from goldsmith.store.remote.patches import short
 from goldsmith.store.remote.recompress import Contents, LayerPacker
 from goldsmith.store.remote.source import Source
 from goldsmith.store.remote.trying import failed
@@ -99,9 +101,10 @@ def bring(
     meter = Meter(size, progress)
     fetch = Fetcher(layout, source, client, meter, damaged)
     small = [blob for blob in missing if blob.media_type != oci.LAYER]
-    all_of([partial(fetch.blob, blob) for blob in small], jobs=jobs, stop=client.stop)
+    patcher = patcher_of(fetch, said, name) if missing else None
+    all_of([partial(fetch.small, blob, patcher) for blob in small], jobs=jobs, stop=client.stop)
     large = sorted((blob for blob in missing if blob.media_type == oci.LAYER), key=lambda blob: -blob.size)
-    all_of(layer_tasks(fetch, found, large, name, said), jobs=jobs, stop=client.stop)
+    all_of(layer_tasks(fetch, found, large, name, patcher), jobs=jobs, stop=client.stop)
     layout.blobs.settle()
     manifests = tuple(manifest for one in told for manifest in one.manifests)
     for manifest in (*found.manifests, *manifests):
@@ -148,7 +151,7 @@ def check_space(layout: Layout, size: int) -> None:
 
 
 def layer_tasks(
-    fetch: Fetcher, found: Family, wanted: Sequence[Descriptor], name: str, said: Sequence[Family] = ()
+    fetch: Fetcher, found: Family, wanted: Sequence[Descriptor], name: str, patcher: Patcher | None
 ) -> list[Callable[[], None]]:
     """What brings layers: by frames where the image's tree index tells them, else as a whole."""
     listed = tree_index(fetch.layout, found) if wanted else None
@@ -156,7 +159,6 @@ def layer_tasks(
     known = known_frames(fetch.layout, name) if layers else {}
     # Nothing can be made from files where no image is.
     contents = Contents(fetch.layout, known_trees(fetch.layout, name)) if known else None
-    patcher = patcher_of(fetch, said, contents) if contents else None
     tasks: list[Callable[[], None]] = []
     for blob in wanted:
         number = layers.get(blob.digest)
@@ -168,12 +170,18 @@ def layer_tasks(
     return tasks
 
 
-def patcher_of(fetch: Fetcher, said: Sequence[Family], contents: Contents) -> Patcher | None:
-    """What makes contents by the patches that are said to be there; None if there are none."""
-    lists = read_lists(fetch.source, fetch.client, fetch.meter, said)
+def patcher_of(fetch: Fetcher, said: Sequence[Family], name: str) -> Patcher | None:
+    """What makes objects and contents by the patches that are said to be there; None if there are none, or no image is here."""
+    images = relatives(fetch.layout, name)[:CONTENTS] if any(map(is_patches, said)) else []
+    lists = read_lists(fetch.source, fetch.client, fetch.meter, said) if images else ()
     if not lists:
         return None
-    return Patcher(fetch.layout, fetch.source, fetch.client, fetch.meter, lists, contents)
+    items: dict[str, Descriptor] = {}
+    for image in images:
+        with suppress(GoldsmithError):
+            items |= {short(item.digest): item for item in parts_of(fetch.layout, image, name).lists}
+    objects = Objects(fetch.layout, items)
+    return Patcher(fetch.layout, fetch.source, fetch.client, fetch.meter, lists, objects)
 
 
 def tree_index(layout: Layout, found: Family) -> TreeIndex | None:

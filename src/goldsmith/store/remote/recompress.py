@@ -20,8 +20,8 @@ from goldsmith.store.remote.frames import starts
 from goldsmith.store.remote.patches import short
 from goldsmith.store.tree import TreeIndex, read_frame
 
-KEPT = 8
-"""Unpacked frames that are kept in memory, a layer."""
+KEPT = 4 << 20
+"""Bytes of unpacked frames that are kept in memory, a layer; one frame is in any case."""
 
 
 class Known(Protocol):
@@ -29,6 +29,12 @@ class Known(Protocol):
 
     def __contains__(self, sha256: str) -> bool:
         """Whether a content is there."""
+
+    def named(self, digits: str) -> tuple[str, int] | None:
+        """As ``Contents.named``."""
+
+    def content(self, sha256: str, size: int, kept: dict[tuple[str, int], bytes]) -> Content:
+        """As ``Contents.content``."""
 
     def read(self, sha256: str, start: int, length: int, kept: dict[tuple[str, int], bytes]) -> bytes:
         """As ``Contents.read``."""
@@ -117,7 +123,7 @@ class Contents:
                 if key not in kept:
                     begin = self._starts[number][of_layer][frame]
                     kept[key] = read_frame(self.layout.blobs, layer, frame, begin)
-                    while len(kept) > KEPT:
+                    while len(kept) > 1 and sum(map(len, kept.values())) > KEPT:
                         kept.pop(next(iter(kept)))
                 result += kept[key][at : at + length - len(result)]
             at = max(0, at - layer.frames[frame].raw)
