@@ -164,6 +164,23 @@ def test_they_go_with_their_image(pair: Pair) -> None:
     assert check(layout, read=True) == []
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [Path.unlink, lambda path: path.write_bytes(bytes(path.stat().st_size))],
+    ids=["lost", "damaged"],
+)
+@pytest.mark.parametrize("which", [0, 1], ids=["list", "data"])
+def test_what_is_lost_of_them_is_made_again(
+    pair: Pair, place: str, damage: Callable[[Path], object], which: int
+) -> None:
+    make_patches(pair)
+    items = pair.published()
+    damage(pair.maker.layout.blobs.path(items[which].digest))
+    assert pair.move(pair.maker.home, "web:2.0.0", f"{place}/web:2.0.0").referrers == 1
+    assert pair.published() == items
+    assert check(pair.maker.layout, read=True) == []
+
+
 def at_data(pair: Pair, change: Twist) -> Twist:
     """Twist what is sent of the patches' data."""
     _, data = pair.published()

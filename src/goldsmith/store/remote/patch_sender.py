@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 
-from goldsmith.errors import GoldsmithError
+from goldsmith.errors import GoldsmithError, IntegrityError
 from goldsmith.model import oci
 from goldsmith.model.oci import Descriptor
 from goldsmith.store import pack
@@ -156,15 +156,29 @@ def publish(layout: Layout, image: Descriptor, name: str) -> bool:
         name: the image's name.
     """
     with suppress(GoldsmithError, OSError):
-        if any(
-            layout.read(item.digest).get("artifactType") == patches.TYPE
-            for item in referrers_of(layout, image.digest)
-        ):
+        there = referrers_of(layout, image.digest)
+        there = tuple(x for x in there if layout.read(x.digest).get("artifactType") == patches.TYPE)
+        if there and all(sound(layout, item) for item in there):
             return True
         old = before(layout, image, name)
         if old is not None:
             return keep(layout, image, old, name)
     return False
+
+
+def sound(layout: Layout, item: Descriptor) -> bool:
+    """Whether patches are as they should be; what is damaged of them is removed, as it can be made anew."""
+    damaged = []
+    for blob in layout.children(item.digest):
+        if blob.media_type in {patches.LIST, patches.DATA}:
+            try:
+                layout.blobs.read(blob.digest)
+            except IntegrityError:
+                damaged.append(blob)
+    for blob in damaged:
+        with suppress(OSError):
+            layout.door.remove(layout.blobs.path(blob.digest))
+    return not damaged
 
 
 def before(layout: Layout, image: Descriptor, name: str) -> Descriptor | None:
