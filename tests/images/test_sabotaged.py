@@ -171,7 +171,7 @@ def test_a_spoiled_image_is_caught(
 def test_what_a_recipe_allows_and_does_inside(shared_home: Home, recipe: Path, tmp_path: Path) -> None:
     """A unit rests longer than a hung one may; a component changes files, which a throw-away machine may have."""
     image = Spoiled(raw_disk(shared_home, find(shared_home, "spoiled")), tmp_path)
-    image.unit("rests.service", service("sleep 100"))
+    image.unit("rests.service", service("sleep 75"))
     other = tmp_path / "other"
     shutil.copytree(recipe.parent, other)
     (other / "recipe.yaml").write_text(f"{RECIPE}expect: {{slow: [rests]}}\ncomponents: [changes.yml]\n")
