@@ -100,7 +100,9 @@ TRIED: Counter[str] = Counter()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["the first image", "another version", "another result", "a tag", "patches", "gc"])
+@pytest.mark.parametrize(
+    "name", ["the first image", "another version", "another result", "a tag", "patches", "gc"]
+)
 def test_killed_at_every_call(name: str, room: Path) -> None:
     if shutil.which("strace") is None:
         pytest.skip("needs strace")
