@@ -17,7 +17,7 @@ from tests.store.doors import Failing, Killed
 from tests.store.recording import recorded_image
 from tests.store.remote.conftest import QUICK, Move, mover
 from tests.store.remote.images import BASE, KIB, MIB, Maker
-from tests.store.remote.test_hostile import SOON, break_off, cut, endless, flip, silent, status
+from tests.store.remote.lies import SOON, break_off, cut, endless, flip, silent, status
 from tests.store.remote.test_killed import hurt, take
 from tests.store.remote.twisted import Answer, Twist, twisted
 from tests.store.trees import newc, noise

@@ -34,7 +34,7 @@ LARGEST = 48 << 20
 """Bytes of a content, and of it unpacked, that is patched, at most: both ends have it in memory."""
 LARGEST_LIST = 4 << 20
 """Bytes of a list, at most."""
-UNPACKED = 64 << 20
+UNPACKED = 16 << 20
 """Bytes of a list unpacked, at most."""
 MANY = 200_000
 """Patches of a list, at most."""
