@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,11 +26,21 @@ NEXT = "cd 18"
 """Tell the BIOS to try its next device."""
 
 
+def by_bios(disk: Path, home: Home, *, timeout: float = 60, **how: Any) -> None:
+    check(
+        disk,
+        home=home,
+        firmware=Firmware.BIOS,
+        timeout=timeout,
+        memory=64,
+        accelerator=Accelerator.TCG,
+        **how,
+    )
+
+
 def failure(disk: Path, home: Home, timeout: float = 10) -> CheckFailed:
     with pytest.raises(CheckFailed) as caught:
-        check(
-            disk, home=home, firmware=Firmware.BIOS, timeout=timeout, memory=64, accelerator=Accelerator.TCG
-        )
+        by_bios(disk, home, timeout=timeout)
     assert [path.name for path in (home / "machines").iterdir()] == [".lock"]
     assert caught.value.hint
     return caught.value
@@ -47,15 +58,7 @@ def test_a_guest_for_x86_64_v2_is_started_once_more_with_what_it_asks_for(
 ) -> None:
     notes: list[str] = []
     with pytest.raises(CheckFailed, match="the kernel found no root file system"):
-        check(
-            disk_for_x86_64_v2,
-            home=home,
-            firmware=Firmware.BIOS,
-            timeout=60,
-            memory=64,
-            accelerator=Accelerator.TCG,
-            note=notes.append,
-        )
+        by_bios(disk_for_x86_64_v2, home, note=notes.append)
     (note,) = notes
     assert note.startswith("the image asks for a newer processor; trying again")
 
@@ -66,15 +69,7 @@ def test_a_panic_of_an_emulated_machine_is_believed_the_third_time(
     disk = disk_that_says("Kernel panic - not syncing: no luck\r\n")
     notes: list[str] = []
     with pytest.raises(CheckFailed) as caught:
-        check(
-            disk,
-            home=home,
-            firmware=Firmware.BIOS,
-            timeout=60,
-            memory=64,
-            accelerator=Accelerator.TCG,
-            note=notes.append,
-        )
+        by_bios(disk, home, note=notes.append)
     assert caught.value.message.startswith("the machine did not come up: the kernel panicked\n")
     again = (
         "the kernel panicked; trying again, since emulated CPUs do that: Kernel panic - not syncing: no luck"
@@ -139,29 +134,13 @@ def test_the_console_is_shown_as_it_comes(home: Home, disk_that_says: DiskThatSa
     disk = disk_that_says("one\r\ntwo\r\ngrub> ")
     shown: list[str] = []
     with pytest.raises(CheckFailed):
-        check(
-            disk,
-            home=home,
-            firmware=Firmware.BIOS,
-            timeout=60,
-            memory=64,
-            accelerator=Accelerator.TCG,
-            show=shown.append,
-        )
+        by_bios(disk, home, show=shown.append)
     assert shown[-2:] == ["one", "two"]
 
 
 def test_a_kept_machine_has_its_console(home: Home, disk_that_says: DiskThatSays) -> None:
     with pytest.raises(CheckFailed):
-        check(
-            disk_that_says("grub> "),
-            home=home,
-            firmware=Firmware.BIOS,
-            timeout=60,
-            memory=64,
-            accelerator=Accelerator.TCG,
-            keep=True,
-        )
+        by_bios(disk_that_says("grub> "), home, keep=True)
     (console,) = (home / "machines").glob("*/console.log")
     assert b"grub> " in console.read_bytes()
 

@@ -1,35 +1,18 @@
 """Images for tests of the store alone: recorded under one name, and found by it."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
-from goldsmith.model.diskmap import Run
-from goldsmith.model.tree import TreeEntry
 from goldsmith.store.layout import Layout
-from goldsmith.store.pack import Opener
 from goldsmith.store.record import ImageFacts, Recorded, parts_of, store_image
 
 
-def record(
-    layout: Layout,
-    facts: ImageFacts,
-    entries: Mapping[str, TreeEntry],
-    open_file: Opener,
-    raw: Path,
-    *,
-    owners: Mapping[str, str],
-    cuts: Sequence[int] = (),
-    runs: Sequence[Run] | None = None,
-    jobs: int = 2,
-) -> Recorded:
+def record(layout: Layout, facts: ImageFacts, *words: Any, **how: Any) -> Recorded:
     """Store an image and give it its name; once this returns it is there after a crash.
 
     Args are those of ``store_image``.
     """
     with layout.used():
-        recorded = store_image(
-            layout, facts, entries, open_file, raw, owners=owners, cuts=cuts, runs=runs, jobs=jobs
-        )
+        recorded = store_image(layout, facts, *words, **how)
         layout.tag(facts.reference, recorded.index)
     return recorded
 

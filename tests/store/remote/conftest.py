@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from tests.store.remote.images import Maker
+from tests.store.remote.pairs import NEW, OLD, Pair
 from tests.store.remote.registries import Registry, registry
+from tests.store.remote.twisted import twisted
 
 from goldsmith.effects.client import Client
 from goldsmith.effects.net import Limits
@@ -60,3 +62,12 @@ def mover(limits: Limits) -> Move:
 def move() -> Move:
     """With patience: this machine may be busy."""
     return mover(Limits(backoff=0.1))
+
+
+@pytest.fixture
+def pair(maker: Maker, there: Home, move: Move) -> Pair:
+    maker.make("web", "1.0.0", OLD)
+    maker.make("web", "2.0.0", NEW)
+    with twisted(maker.layout) as server:
+        move(there, f"{server.address}/web:1.0.0", "web:1.0.0")
+    return Pair(maker, there, move)
