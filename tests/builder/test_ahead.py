@@ -12,7 +12,7 @@ from goldsmith.builder.keep import describe
 from goldsmith.builder.layers import Layer, scan
 from goldsmith.model.tree import TreeEntry
 from goldsmith.store.layers import content_of
-from goldsmith.store.pack import Item, archive, compress, frame_key, pack
+from goldsmith.store.pack import Item, archive, compress, frame_key, pack, press_now
 from goldsmith.store.partition import dpkg_owners, homes, partition
 
 EPOCH = 2_000_000_000
@@ -65,7 +65,7 @@ def test_what_is_ready_is_what_would_be_made(layer: Layer, tmp_path: Path) -> No
     wanted = frames(tree.entries, layer)
     assert len(wanted) == 2
     for items in wanted:
-        assert ahead.press(items, ALONE) == pack(items, tree.open_file).packed
+        assert ahead.press(items, ALONE) == pack(items, tree.open_file, press_now).packed
     ahead.close()
 
 

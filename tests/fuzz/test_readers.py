@@ -43,7 +43,7 @@ from goldsmith.store.home import Home
 from goldsmith.store.layers import content_of
 from goldsmith.store.layout import Layout
 from goldsmith.store.listing import read_layer
-from goldsmith.store.pack import frames
+from goldsmith.store.pack import frames, press_now
 from goldsmith.store.remote import patches
 from goldsmith.store.remote.delta import pack_stream, streams
 from goldsmith.store.remote.patch_sender import in_memory
@@ -186,7 +186,9 @@ def sample_layer(_room: Path) -> bytes:
     entries[long] = replace(entries[long], xattrs=(("user.note", "ff00"),), uid=1 << 22)
     inside = [entry for entry in entries.values() if entry.kind != "dir"]
     content = content_of(inside, entries, {})
-    made = frames(list(content.entries.values()), content.above, {}, opener(contents), jobs=1)
+    made = frames(
+        list(content.entries.values()), content.above, {}, opener(contents), jobs=1, press=press_now
+    )
     return b"".join(frame.raw for frame in made).removesuffix(END)
 
 

@@ -17,7 +17,7 @@ from goldsmith.builder.layers import Layer
 from goldsmith.effects.tmpfs import memory_room
 from goldsmith.errors import GoldsmithError
 from goldsmith.store.layers import content_of
-from goldsmith.store.pack import Item, archive, compress, frame_key, pack
+from goldsmith.store.pack import Item, archive, compress, frame_key, pack, press_now
 from goldsmith.store.partition import dpkg_owners, homes, partition
 
 EXPECTED = 1 << 29
@@ -70,7 +70,7 @@ class Ahead:
                 for items in archive(list(content.entries.values()), content.above, content.owners):
                     if self._enough.is_set():
                         return
-                    self._add(frame_key(items), pack(items, tree.open_file).packed)
+                    self._add(frame_key(items), pack(items, tree.open_file, press_now).packed)
 
     def _add(self, key: bytes, packed: bytes) -> None:
         if os.pwrite(self._descriptor, packed, self._end) == len(packed):

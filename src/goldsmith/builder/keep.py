@@ -63,7 +63,7 @@ def describe(below: Sequence[Layer]) -> Finished:
 
 
 def pack(
-    layout: Layout, tree: Finished, recipe: Recipe, *, epoch: int, jobs: int, press: Press | None = None
+    layout: Layout, tree: Finished, recipe: Recipe, *, epoch: int, jobs: int, press: Press
 ) -> StoredTree:
     """Store a tree; what is known of it is not read, and layers of the version before are kept."""
     owners = dpkg_owners(tree.entries, tree.open_file)

@@ -23,7 +23,7 @@ from goldsmith.model.tree import TreeEntry
 MARK = "disk map 1"
 LIMIT = 1 << 28
 """Bytes of a map uncompressed, at most; more is a bomb."""
-LEVEL = 6
+LEVEL = 9
 
 
 class Source(StrEnum):

@@ -23,7 +23,7 @@ from goldsmith.store.pack import Opener
 from goldsmith.store.tree import TreeIndex, open_path, pieces
 
 PIECE = 1 << 20
-LEVEL = 6
+LEVEL = 9
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from goldsmith.store import pack
 from goldsmith.store.layout import Layout
 from goldsmith.store.pack import Head, Opener, Press
 
-FORMAT = f"goldsmith layer 2 {pack.LARGE} {pack.SHARED} {pack.APART} {pack.CUT} {pack.LEVEL}\n"
+FORMAT = f"goldsmith layer 2 {pack.LARGE} {pack.SHARED} {pack.APART} {pack.CUT} {sorted(pack.WAY.items())}\n"
 """Part of every key: another way of packing makes other layers of the same entries."""
 KNOWN_LIMIT = 1 << 30
 
@@ -109,7 +109,7 @@ def content_of(
 
 
 def store_layer(
-    layout: Layout, content: Content, open_file: Opener, *, jobs: int, press: Press | None = None
+    layout: Layout, content: Content, open_file: Opener, *, jobs: int, press: Press = pack.press_now
 ) -> StoredLayer:
     """Store a layer, if it is not known already.
 
@@ -118,7 +118,7 @@ def store_layer(
         content: what is in the layer.
         open_file: a path's bytes.
         jobs: how many threads compress.
-        press: compresses a frame, where another than ``pack.compress`` does.
+        press: compresses a frame.
 
     Raises:
         IntegrityError: a file is not what its entry says.

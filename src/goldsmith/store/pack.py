@@ -8,6 +8,7 @@
 """
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
@@ -30,12 +31,32 @@ CUT = 2 << 20
 """Bytes of a large file in one frame."""
 LARGEST_FRAME = 2 * CUT
 """Bytes of a frame that is read, at most."""
-LEVEL = 3
+WAY = {
+    "window_log": 21,
+    "chain_log": 17,
+    "hash_log": 18,
+    "search_log": 4,
+    "min_match": 4,
+    "target_length": 4,
+    "strategy": zstandard.STRATEGY_LAZY,
+}
+"""How frames are compressed: smaller than by level 7, at what level 6 costs (ADR 28)."""
 ZERO = bytes(BLOCK)
 Opener = Callable[[str], BinaryIO]
 """Opens a path's bytes."""
 Press = Callable[[Sequence["Item"], bytes], bytes]
 """Compresses a frame: what it holds, and its bytes; it may have them ready, as ``compress`` would give them."""
+
+
+class _Packer(threading.local):
+    """A compressor for each thread: making one takes a twentieth of what it then does."""
+
+    def __init__(self) -> None:
+        parameters = zstandard.ZstdCompressionParameters(write_content_size=True, **WAY)
+        self.compress = zstandard.ZstdCompressor(compression_params=parameters).compress
+
+
+_packer = _Packer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +156,7 @@ def frames(
     open_file: Opener,
     *,
     jobs: int,
-    press: Press | None = None,
+    press: Press,
 ) -> Iterator[Frame]:
     """The frames of a layer in their order, the archive's end last.
 
@@ -157,7 +178,7 @@ def frames(
     yield Frame((), tar.END, compress(tar.END), (), ())
 
 
-def pack(items: tuple[Item, ...], open_file: Opener, press: Press | None = None) -> Frame:
+def pack(items: tuple[Item, ...], open_file: Opener, press: Press) -> Frame:
     """Read and compress the items of one frame; files that are whole in it are compared with their digests."""
     parts: list[bytes] = []
     offsets, heads = [], []
@@ -172,8 +193,7 @@ def pack(items: tuple[Item, ...], open_file: Opener, press: Press | None = None)
         end += len(padding)
         parts += [item.header, data, padding]
     raw = b"".join(parts)  # bytes from a file are copied here only
-    packed = press(items, raw) if press else compress(raw)
-    return Frame(items, raw, packed, tuple(offsets), tuple(heads))
+    return Frame(items, raw, press(items, raw), tuple(offsets), tuple(heads))
 
 
 def frame_key(items: Sequence[Item]) -> bytes:
@@ -209,9 +229,14 @@ def head(data: bytes, before: int) -> Head | None:
     return None
 
 
+def press_now(_items: Sequence[Item], raw: bytes) -> bytes:
+    """A frame's bytes, as ``Press``: made now."""
+    return compress(raw)
+
+
 def compress(data: bytes | bytearray) -> bytes:
     """One zstd frame that names its size."""
-    return zstandard.ZstdCompressor(level=LEVEL).compress(data)
+    return _packer.compress(data)
 
 
 def changed(entry: TreeEntry, found: str) -> IntegrityError:

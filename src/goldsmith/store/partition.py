@@ -4,8 +4,9 @@
 - A package with 3 % or more of all bytes has a layer of its own; the others share a layer for each 3 % that they have
   together, eight at most, by their names' digests, so a package stays where it is when others come and go.
 - What no package owns, and all that is no program (settings, data), is in ``unowned``. What the build has touched (its
-  time is the build's own) changes most: the byte code of packages' Python is in ``bytecode``, files of 1 MiB and more (an
-  initramfs) in ``large``, the rest in ``built``. So the layers of packages hold what everybody has who has the package.
+  time is the build's own) changes most: what is made of packages alone, the byte code of their Python and the lists of a
+  kernel's modules, is in ``derived``, files of 1 MiB and more (an initramfs) in ``large``, the rest in ``built``. So the
+  layers of packages hold what everybody has who has the package, dpkg's records of it too.
 """
 
 import hashlib
@@ -16,17 +17,18 @@ from goldsmith.model.tree import TreeEntry
 
 BUDGET = 20
 """Layers of a tree, at most."""
-FIXED = ("unowned", "bytecode", "large", "built", "directories")
+FIXED = ("unowned", "derived", "large", "built", "directories")
 """Layers that are no package's; the last one is last."""
-NAMES = {"": "unowned", "<bytecode>": "bytecode", "<large>": "large", "<built>": "built"}
+NAMES = {"": "unowned", "<derived>": "derived", "<large>": "large", "<built>": "built"}
 """The layers of what is no package's."""
 SHARED = 8
 """Layers for packages that are small, at most."""
 LARGE = 0.03
 """The share of all bytes from which a package has a layer of its own."""
-PROGRAMS = ("/usr/", "/boot/", "/bin/", "/sbin/", "/lib")
-"""Where packages have what nobody is to change."""
 LISTS = "/var/lib/dpkg/info/"
+"""Where dpkg has its records of packages."""
+PROGRAMS = ("/usr/", "/boot/", "/bin/", "/sbin/", "/lib", LISTS)
+"""Where packages have what nobody is to change."""
 BIG = 1 << 20
 """Bytes from which a file that the build made is not kept among the small ones."""
 UNSTORED = frozenset({"socket"})
@@ -81,12 +83,22 @@ def homes(
 
 def owner(entry: TreeEntry, owners: Mapping[str, str], *, epoch: int | None) -> str:
     """Who a file belongs to: one of three kinds of the build's own, a package whose program it is, or nobody."""
-    if epoch is None or entry.mtime < epoch:
-        return owners.get(entry.path, "") if entry.path.startswith(PROGRAMS) else ""
-    above, pycache, name = entry.path.rpartition("/__pycache__/")
-    if pycache and f"{above}/{name.partition('.')[0]}.py" in owners:
-        return "<bytecode>"
+    above, _, name = entry.path.rpartition("/")
+    recorded = name.rpartition(".")[0].partition(":")[0] if f"{above}/" == LISTS else ""
+    if epoch is None or entry.mtime < epoch or (recorded and name.endswith(".list")):
+        return recorded or (owners.get(entry.path, "") if entry.path.startswith(PROGRAMS) else "")
+    if source_of(entry.path) in owners:
+        return "<derived>"
     return "<large>" if entry.size >= BIG else "<built>"
+
+
+def source_of(path: str) -> str:
+    """The package's file that a file is made with, if it is byte code or a list of a kernel's modules; else nothing."""
+    above, _, name = path.rpartition("/")
+    top, _, directory = above.rpartition("/")
+    if directory == "__pycache__":
+        return f"{top}/{name.partition('.')[0]}.py"
+    return f"{above}/modules.order" if top.endswith("/lib/modules") and name.startswith("modules.") else ""
 
 
 def is_program(name: str) -> bool:

@@ -9,7 +9,9 @@ else that is archived where its header ends. The other names of a hard link shar
 import hashlib
 import io
 import json
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -22,9 +24,9 @@ from goldsmith.model.packed import unpacked
 from goldsmith.model.tree import COLUMNS, TreeEntry, normal, of_row, rows
 from goldsmith.store.blobs import Blobs, wrong
 from goldsmith.store.kept import hidden, keep_layers, whiteout
-from goldsmith.store.layers import Packed, Place, StoredLayer, content_of, store_layer
+from goldsmith.store.layers import Content, Packed, Place, StoredLayer, content_of, store_layer
 from goldsmith.store.layout import Layout
-from goldsmith.store.pack import LARGEST_FRAME, Opener, Press
+from goldsmith.store.pack import LARGEST_FRAME, Item, Opener, Press, press_now
 from goldsmith.store.partition import homes, partition
 
 INDEX_LIMIT = 1 << 30
@@ -32,7 +34,9 @@ INDEX_LIMIT = 1 << 30
 LARGEST_HEAD = 32 << 20
 """Bytes of an index's first line, at most."""
 MARK = "tree 1"
-LEVEL = 6
+LEVEL = 9
+AT_ONCE = 2
+"""Layers that are packed at once: one thread digests and writes a layer, and its file is synced in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ def store_tree(
     epoch: int | None = None,
     before: Sequence[Descriptor] = (),
     jobs: int = 2,
-    press: Press | None = None,
+    press: Press = press_now,
 ) -> StoredTree:
     """Store a tree's layers and index; layers that are known are neither read nor written.
 
@@ -110,7 +114,7 @@ def store_tree(
         epoch: the time that the build gave to what it touched.
         before: the layers of an image in the store that is likely to share files with it; as many as can be are kept.
         jobs: how many threads compress.
-        press: compresses a frame, where another than ``pack.compress`` does.
+        press: compresses a frame.
 
     Raises:
         IntegrityError: a file is not what its entry says.
@@ -124,7 +128,13 @@ def store_tree(
     contents = [content_of([entries[path] for path in paths], entries, home) for paths in groups]
     last = [entries[path] for path in directories] + [whiteout(path) for path in kept.gone(entries)]
     contents.append(content_of(last, entries, {}))
-    new = [store_layer(layout, content, open_file, jobs=jobs, press=press) for content in contents]
+    unwanted = threading.Event()
+    pressing = unless(unwanted, press)
+
+    def store(content: Content) -> StoredLayer:
+        return store_layer(layout, content, open_file, jobs=jobs, press=pressing)
+
+    new = in_order(store, contents, jobs=min(jobs, AT_ONCE), unwanted=unwanted)
     layers = (*kept.layers, *new)
     index = layout.blobs.put(encode(entries.values(), layers), TREE_INDEX)
     first: dict[str, str] = {}
@@ -134,6 +144,17 @@ def store_tree(
         if not entry.link or first.setdefault(entry.link, path) == path
     )
     return StoredTree(layers, index, len(entries), size)
+
+
+def unless(unwanted: threading.Event, press: Press) -> Press:
+    """The same, until what is packed is unwanted; else Ctrl-C would wait for the end of a layer."""
+
+    def pressing(items: Sequence[Item], raw: bytes) -> bytes:
+        if unwanted.is_set():
+            raise CancelledError
+        return press(items, raw)
+
+    return pressing
 
 
 def encode(entries: Collection[TreeEntry], layers: Sequence[StoredLayer]) -> bytes:

@@ -21,7 +21,7 @@ LONGEST_NAME = 64
 ALIGNED = 4
 ZEROS = 4096
 """Bytes that are looked at in one go for being zeros."""
-PACKINGS = ((9, False), (1, False), (3, False), (6, True))
+PACKINGS = ((9, False), (1, False), (3, False), (9, True), (6, True))
 """Level, and whether in one go: initial RAM disks by Debian's default, by Ubuntu's and by zstd's; lists of a store."""
 LARGEST_LOG = 22
 """Of the encoder's tables: 16 MiB each."""
