@@ -25,11 +25,15 @@ def hoard_little() -> None:
 
 @contextmanager
 def garbage_kept() -> Iterator[None]:
-    """Do not look for cycles among values meanwhile: with hundreds of thousands of them that takes a fifth of the time."""
+    """Do not look for cycles among values meanwhile: with hundreds of thousands of them that takes a fifth of the time.
+
+    What is there in the end is not looked at later either, which would take as long once more.
+    """
     before = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if before:
+            gc.freeze()
             gc.enable()
