@@ -116,7 +116,7 @@ MOMENTS = {
     "while it reads": ("", 0.4),
     "in packages' scripts": ("place 1", 0.5),
     "in the initramfs": ("configure 1", 2.0),
-    "in the disk": ("finish", 0.5),
+    "in the disk": ("finish", 0.3),
 }
 """After which line of progress, and how many seconds after it."""
 
