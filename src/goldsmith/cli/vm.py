@@ -64,7 +64,7 @@ def read_size(text: str) -> int:
         UsageError: it is neither.
     """
     match = SIZE.fullmatch(text)
-    if match is None:
+    if match is None or not int(match["number"]):
         raise UsageError(f"--disk {text!r} is no size", hint="write a number and M, G or T: --disk 20G")
     return int(match["number"]) * UNITS[match["unit"].lower()]
 

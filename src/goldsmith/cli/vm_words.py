@@ -30,7 +30,7 @@ def as_object(home: Home, machine: LocalMachine) -> dict[str, object]:
         "created": machine.created,
         "cloned_from": machine.cloned_from or None,
         "identity_pending": machine.renew,
-        "identity": known_identity(directory),
+        "identity": {} if machine.renew else known_identity(directory),
         "snapshot": machine.current,
         "snapshots": [snapshot_object(home, machine, item) for item in machine.snapshots],
         "run": {"pid": run.pid, "ssh": run.ssh, "accelerator": run.accelerator.value, "since": run.since}
@@ -68,7 +68,7 @@ def in_words(home: Home, machine: LocalMachine) -> str:
         ("ports", ", ".join(f"127.0.0.1:{port.host} to {port.guest}" for port in machine.forwards)),
         ("ssh", f"127.0.0.1:{run.ssh}" if run and run.ssh else ""),
         ("clone of", machine.cloned_from),
-        ("identity", "to be renewed at its first start" if machine.renew else ""),
+        ("identity", "to be renewed at its next start" if machine.renew else ""),
         ("made", machine.created),
         ("directory", str(directory)),
     ]

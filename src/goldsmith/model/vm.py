@@ -46,6 +46,8 @@ class Snapshot:
     """When, in UTC, as ISO 8601 writes it."""
     comment: str = ""
     """What a person said of it."""
+    renew: bool = False
+    """Whether it still has the identity of the machine that this one was cloned from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,7 @@ def test_a_machine_whose_disk_was_written_to_behind_its_back_does_not_start(home
         (["create", "two", "--image", "TEXT"], "this file is no disk"),
         (["create", "two", "--image", "./none"], "/none' is no disk image: there is nothing"),
         (["create", "two", "--image", "DISK", "--disk", "512"], "--disk '512' is no size"),
+        (["create", "two", "--image", "DISK", "--disk", "0G"], "--disk '0G' is no size"),
         (["create", "two", "--image", "DISK", "--disk", "99999T"], "is too large"),
         (["create", "two", "--image", "DISK", "--forward", "80"], "--forward '80' is not HOST:GUEST"),
         (["create", "two", "--image", "DISK", "--forward", "0:80"], "--forward '0:80' is not HOST:GUEST"),

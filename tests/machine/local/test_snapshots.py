@@ -1,8 +1,10 @@
 """Snapshots are a tree; a revert loses nothing; clones share bytes and outlive what they came from."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.machine.local.conftest import Make, holds, refusal, write
 from tests.machine.local.test_lifecycle import TCG
 
@@ -130,6 +132,53 @@ def test_a_full_clone_has_all_bytes_of_its_own(home: Home, make: Make) -> None:
     start(home, made, TCG)
 
 
+BACK = "just-created", "before"
+"""States of a clone from before it had an identity of its own."""
+
+
+@pytest.mark.parametrize("name", BACK)
+@pytest.mark.parametrize("full", [False, True], ids=["linked", "full"])
+def test_a_clone_that_goes_back_to_the_old_identity_must_renew_it_again(
+    home: Home, make: Make, name: str, *, full: bool
+) -> None:
+    make()
+    write(home, "one", 7)
+    clone(home, find_machine(home, "one"), "two", full=full)
+    two = take(home, find_machine(home, "two"), "before")
+    write(home, "two", 8)
+    save(directory_of(home, "two"), replace(two, renew=False))  # as its first start does
+    own = take(home, find_machine(home, "two"), "own")
+    write(home, "two", 9)
+    assert not own.renew
+    assert revert(home, own, name).machine.renew
+    assert not revert(home, find_machine(home, "two"), "own").machine.renew
+    assert not revert(home, find_machine(home, "two"), "before-revert-1").machine.renew
+
+
+@pytest.mark.parametrize("name", ["", *BACK])
+@pytest.mark.parametrize("full", [False, True], ids=["linked", "full"])
+def test_a_clone_of_a_clone_has_the_old_identity_too(
+    home: Home, make: Make, name: str, *, full: bool
+) -> None:
+    make()
+    write(home, "one", 7)
+    clone(home, find_machine(home, "one"), "two", full=full)
+    take(home, find_machine(home, "two"), "before")
+    assert clone(home, find_machine(home, "two"), "three", full=full, snapshot=name).renew
+    assert clone(home, find_machine(home, "three"), "four", full=False).renew
+
+
+def test_what_a_machine_was_born_with_stays_by_whatever_name(home: Home, make: Make) -> None:
+    make()
+    rename_snapshot(home, find_machine(home, "one"), JUST_CREATED, "image")
+    take(home, find_machine(home, "one"), JUST_CREATED)
+    assert refusal(lambda: forget(home, find_machine(home, "one"), "image")).startswith(
+        "UsageError: 'image' cannot be deleted"
+    )
+    forget(home, find_machine(home, "one"), JUST_CREATED)
+    assert names(home, "one") == ["-> image"]
+
+
 def test_a_clone_of_a_snapshot_is_as_that_was(home: Home, make: Make) -> None:
     make()
     write(home, "one", 1)
@@ -144,8 +193,6 @@ def test_a_clone_of_a_snapshot_is_as_that_was(home: Home, make: Make) -> None:
 
 
 def test_an_image_that_machines_were_made_from_is_not_deleted(home: Home, make: Make) -> None:
-    from dataclasses import replace  # noqa: PLC0415
-
     machine = make()
     origin = replace(machine.origin, digest="sha256:" + "a" * 64, checked=boot_id())
     save(directory_of(home, "one"), replace(machine, origin=origin))

@@ -52,6 +52,8 @@ def clone(home: Home, source: LocalMachine, name: str, *, full: bool, snapshot: 
     with all_held(home) as room:
         check_free(room, name)
         directory = new_directory(room)
+        renew = wanted.renew or bool(wanted.layer)
+        comment = f"{source.name}, {snapshot}"
         made = replace(
             source,
             name=name,
@@ -61,10 +63,8 @@ def clone(home: Home, source: LocalMachine, name: str, *, full: bool, snapshot: 
             created=stamp(),
             cloned_from=source.name,
             current=JUST_CREATED,
-            snapshots=(
-                Snapshot(JUST_CREATED, wanted.layer, created=stamp(), comment=f"{source.name}, {snapshot}"),
-            ),
-            renew=bool(wanted.layer),
+            snapshots=(Snapshot(JUST_CREATED, wanted.layer, "", stamp(), comment, renew),),
+            renew=renew,
             foreign=(),
         )
         if full:

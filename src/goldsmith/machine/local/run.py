@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from goldsmith.effects.clock import monotonic, sleep
@@ -232,8 +232,3 @@ def _gone(directory: Path, pid: int, seconds: float) -> bool:
         if monotonic() >= deadline:
             return False
         sleep(LOOK_AGAIN)
-
-
-def renewed(machine: LocalMachine) -> LocalMachine:
-    """The machine once it has an identity of its own."""
-    return replace(machine, renew=False)

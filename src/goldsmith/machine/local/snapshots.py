@@ -15,7 +15,7 @@ from goldsmith.machine.local.origin import need_origin
 from goldsmith.machine.local.room import check_name, directory_of, running, save
 from goldsmith.machine.need import need_space
 from goldsmith.machine.qmp import monitor
-from goldsmith.model.vm import JUST_CREATED, LocalMachine, Run, Snapshot
+from goldsmith.model.vm import LocalMachine, Run, Snapshot
 from goldsmith.store.home import Home
 
 SAFETY = "before-revert"
@@ -56,7 +56,7 @@ def take(home: Home, machine: LocalMachine, name: str, comment: str = "") -> Loc
     need_space(directory)
     need_origin(directory, machine)
     layer = new_layer(directory, below(machine, machine.layer), machine.disk_size)
-    snapshot = Snapshot(name, machine.layer, machine.current, stamp(), comment)
+    snapshot = Snapshot(name, machine.layer, machine.current, stamp(), comment, machine.renew)
     taken = replace(machine, layer=layer, current=name, snapshots=(*machine.snapshots, snapshot))
     run = running(directory)
     if run is None:
@@ -101,6 +101,8 @@ class Reverted:
 def revert(home: Home, machine: LocalMachine, name: str) -> Reverted:
     """Take a machine that is held back to a snapshot; what it was before is kept in a snapshot of its own.
 
+    A clone that is taken back to before it had an identity of its own gets a new one at its next start.
+
     Raises:
         UsageError: it runs, or there is no such snapshot.
         IntegrityError: the disk that it was made from is gone.
@@ -113,15 +115,11 @@ def revert(home: Home, machine: LocalMachine, name: str) -> Reverted:
     left = machine.layer
     if not is_untouched(directory, machine.layer):
         safety = free_name(machine, SAFETY)
-        machine = replace(
-            machine,
-            snapshots=(
-                *machine.snapshots,
-                Snapshot(safety, left, machine.current, stamp(), f"before the revert to {name}"),
-            ),
-        )
+        comment = f"before the revert to {name}"
+        kept = Snapshot(safety, left, machine.current, stamp(), comment, machine.renew)
+        machine = replace(machine, snapshots=(*machine.snapshots, kept))
     layer = new_layer(directory, below(machine, target.layer), machine.disk_size)
-    machine = replace(machine, layer=layer, current=name)
+    machine = replace(machine, layer=layer, current=name, renew=target.renew)
     save(directory, machine)
     if not safety:
         layer_path(directory, left).unlink(missing_ok=True)
@@ -137,9 +135,9 @@ def forget(home: Home, machine: LocalMachine, name: str) -> LocalMachine:
         UsageError: there is no such snapshot, or it is the one that the machine was born with.
     """
     gone = find_snapshot(machine, name)
-    if name == JUST_CREATED:
+    if not gone.parent:
         raise UsageError(
-            f"{JUST_CREATED!r} cannot be deleted: it is the image itself",
+            f"{name!r} cannot be deleted: the machine was born with it",
             hint="it takes no room; delete the machine to be rid of it",
         )
     kept = tuple(
