@@ -176,6 +176,24 @@ def test_an_extra_repository_with_key_credentials_and_flat_layout(
             "remove one of them from the recipe, or choose other versions",
             id="a forbidden dependency",
         ),
+        pytest.param(
+            ["web+"],
+            "there is no package 'web+'",
+            "did you mean web?",
+            id="a name with apt's mark for installing",
+        ),
+        pytest.param(
+            ["-linux-image-cloud-amd64"],
+            "the recipe forbids 'linux-image-cloud-amd64', which goldsmith needs in every image",
+            "leave it out; for another kernel, name that kernel's package",
+            id="a forbidden kernel and no other",
+        ),
+        pytest.param(
+            ["-zstd"],
+            "the recipe forbids 'zstd', which goldsmith needs in every image",
+            "leave it out; for another kernel, name that kernel's package",
+            id="a forbidden package that goldsmith needs",
+        ),
     ],
 )
 def test_what_apt_cannot_do_is_said_in_one_line(

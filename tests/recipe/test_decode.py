@@ -1,5 +1,6 @@
 """From nodes to frozen classes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -162,7 +163,9 @@ PACKAGES = [
     ("nginx", PackageRequest("nginx")),
     ("-snapd", PackageRequest("snapd", forbidden=True)),
     ("g++", PackageRequest("g++")),
-    ("libc6:i386", PackageRequest("libc6:i386")),
+    ("libc6:amd64", PackageRequest("libc6")),
+    ("libc6:any=2.41-1", PackageRequest("libc6", version="2.41-1")),
+    ("-g++:native", PackageRequest("g++", forbidden=True)),
     ("nginx=1:1.26~rc1+b2-3", PackageRequest("nginx", version="1:1.26~rc1+b2-3")),
     ("nginx/trixie-backports", PackageRequest("nginx", suite="trixie-backports")),
 ]
@@ -172,7 +175,7 @@ PACKAGES = [
 def test_packages(text: str, request_: PackageRequest) -> None:
     head = "name: a\nversion: 1.0.0\nfrom: debian:sid\n"
     assert decode(Recipe, load(f"{head}packages: ['{text}']\n", "f")).packages == (request_,)
-    assert str(request_) == text
+    assert str(request_) == re.sub(":(amd64|any|native)", "", text)
 
 
 SIZES = [

@@ -147,6 +147,7 @@ def solve(root: AptRoot, ask: Ask) -> tuple[Chosen, ...]:
         done = _apt(root, *command, "-q", *words)
         places = {request.name: request.where for request in ask.wanted if request.where}
         raise solve_error(_printed(done.stdout, done.stderr), package_names(root), places, ask.where)
+    _refuse_marks(root, ask)
     lines = LINE.findall(done.text)
     if len(lines) != sum(line.startswith("'") for line in done.text.splitlines()):
         odd = next(line for line in done.text.splitlines() if line.startswith("'") and not LINE.match(line))
@@ -156,6 +157,17 @@ def solve(root: AptRoot, ask: Ask) -> tuple[Chosen, ...]:
         )
     known = {package.sha256: package for package in show(root, [_exact(*line[1:4]) for line in lines])}
     return tuple(_chosen(root.sources, known[line[5]], line[0], int(line[4])) for line in lines)
+
+
+def _refuse_marks(root: AptRoot, ask: Ask) -> None:
+    """Apt takes ``cron+`` for cron where no package has that name; in a recipe it is a slip. Errors as ``solve``."""
+    for request in ask.wanted:
+        if not request.name.endswith("+"):
+            continue
+        if request.name not in {item.name for item in show(root, [request.name])}:
+            places = {request.name: request.where} if request.where else {}
+            printed = f"E: Unable to locate package {request.name}"
+            raise solve_error(printed, package_names(root), places, ask.where)
 
 
 def essential_pattern(ask: Ask) -> tuple[str, ...]:

@@ -187,7 +187,18 @@ def refuse_forbidden(recipe: Recipe, there: Installed) -> None:
 
 
 def ask_for(recipe: Recipe, needs: Sequence[str]) -> Ask:
-    """What apt is asked for: the recipe's packages, and what goldsmith needs where the recipe does not name it."""
+    """What apt is asked for: the recipe's packages, and what goldsmith needs where the recipe does not name it.
+
+    Raises:
+        InputError: the recipe forbids what goldsmith needs.
+    """
+    for request in recipe.packages:
+        if request.forbidden and request.name in needs:
+            raise InputError(
+                f"the recipe forbids {request.name!r}, which goldsmith needs in every image",
+                hint="leave it out; for another kernel, name that kernel's package",
+                where=request.where or recipe.where,
+            )
     wanted = tuple(request for request in recipe.packages if not request.forbidden)
     forbidden = tuple(request.name for request in recipe.packages if request.forbidden)
     named = {request.name for request in wanted}

@@ -242,8 +242,8 @@ class Customizations:
         str,
         Says(
             "The host name; without one, each machine gets its own.",
-            pattern=r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?",
-            wants="letters, digits, '-' and '.', at most 64",
+            pattern=r"(?=.{1,64}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*",
+            wants="letters, digits and '-', in parts with one '.' between them, at most 64",
         ),
     ] = ""
     timezone: Annotated[Timezone | None, Says("The time zone and time servers.")] = None

@@ -127,7 +127,7 @@ DISTRIBUTIONS: Mapping[str, Distribution] = MappingProxyType(
 def goldsmith_needs(recipe: Recipe, distribution: Distribution) -> tuple[str, ...]:
     """The packages that goldsmith adds to a recipe: its suite's, and a kernel where the recipe names none.
 
-    A kernel that the recipe forbids is added too: apt then says that the two do not fit together.
+    A kernel that the recipe forbids is among them too: whoever asks for it refuses the recipe.
     """
     asked = (request.name for request in recipe.packages if not request.forbidden)
     has_kernel = any(name.startswith(distribution.kernel_prefix) for name in asked)

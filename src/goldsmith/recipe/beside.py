@@ -93,6 +93,8 @@ def _missing(node: Node, noun: str, directory: Path) -> Iterator[InputError]:
         if path.is_file():
             return
         wrong = "is a directory, and must be a file" if path.is_dir() else "does not exist"
+        if path.exists() and not path.is_dir():
+            wrong = "is no regular file"
         near = nearest(path.name, sorted(os.listdir(path.parent))) if path.parent.is_dir() else None
     except (OSError, ValueError):
         wrong, near = "cannot be a path", None

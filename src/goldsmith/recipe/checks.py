@@ -12,6 +12,8 @@ from goldsmith.recipe.paths import path_problems
 from goldsmith.recipe.problems import suggestion
 
 Check = Callable[[Recipe, Node], Iterator[InputError]]
+SWITCHES = {"true": "1", "false": "0"}
+"""What is written for a kernel parameter, and what the kernel understands."""
 SYSCTL = r"[a-zA-Z0-9_*-]+([./][a-zA-Z0-9_*:-]+)+"
 
 
@@ -178,6 +180,9 @@ def settings(recipe: Recipe, root: Node) -> Iterator[InputError]:
             yield InputError(
                 f"the value of {name!r} is not one line of text", hint="write one line", where=place
             )
+        if value in SWITCHES:
+            message = f"the value of {name!r} is {value}, and the kernel takes numbers"
+            yield InputError(message, hint=f"write {SWITCHES[value]}", where=place)
     authorities = recipe.customizations.cacerts
     for index, pem in enumerate(authorities.pem_certs if authorities else ()):
         if not pem.lstrip().startswith("-----BEGIN CERTIFICATE-----") or "PRIVATE KEY" in pem:

@@ -33,7 +33,8 @@ IMAGE = (
     r"\.{0,2}/.+|(oci:|docker://).+|[a-z0-9][a-z0-9._-]*(:\d+\.\d+\.\d+(-b[1-9]\d*)?|@sha256:[0-9a-f]{8,64})"
 )
 DISTRIBUTION = r"[a-z][a-z0-9]*:[a-z0-9][a-z0-9.-]*"
-PACKAGE_NAME = r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?"
+PACKAGE_NAME = r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:(amd64|any|native))?"
+"""An architecture after the name is apt's way to say what is so anyway; a '-' at the end is apt's way to remove."""
 PACKAGE = rf"-?{PACKAGE_NAME}|{PACKAGE_NAME}=[A-Za-z0-9.+~:-]+|{PACKAGE_NAME}/[a-z0-9.-]+"
 SIZE = r"([0-9]+(?:\.[0-9]+)?) ?(B|[KMGT]i?B)"
 MODE = r"0?[0-7]{3,4}"
@@ -78,16 +79,20 @@ def package(node: Node, key: str) -> PackageRequest:
             hint = "write one package an item: [a, b]"
         elif text != text.lower():
             hint = f"names of packages are in lower case: {text.lower()}"
+        elif re.fullmatch(PACKAGE, text[:-1]) and text.endswith("-"):
+            hint = f"write -{text[:-1]} to forbid it"
+        elif re.fullmatch(rf"{PACKAGE_NAME}:[a-z0-9]+", text):
+            hint = f"packages are of the image's architecture; write {text.partition(':')[0]}"
         else:
             hint = "write name, name=version, name/suite, or -name to forbid it; patterns are not supported"
         raise InputError(f"{key!r} holds {text!r}, which names no package", hint=hint, where=node.place)
-    if text.startswith("-"):
-        return PackageRequest(text[1:], forbidden=True, where=node.place)
-    name, equals, version = text.partition("=")
-    if equals:
-        return PackageRequest(name, version=version, where=node.place)
-    name, _, suite = text.partition("/")
-    return PackageRequest(name, suite=suite, where=node.place)
+    forbidden = text.startswith("-")
+    words = re.fullmatch(
+        r"(?P<name>[^:=/]+)(:[a-z0-9]+)?(=(?P<version>.+)|/(?P<suite>.+))?", text[forbidden:]
+    )
+    assert words
+    version, suite = words["version"] or "", words["suite"] or ""
+    return PackageRequest(words["name"], version, suite, forbidden, where=node.place)
 
 
 def component(node: Node, key: str) -> ComponentUse:
