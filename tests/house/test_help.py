@@ -1,5 +1,6 @@
 """The command line as a person meets it: every help works, and is quick."""
 
+import json
 import os
 import statistics
 import subprocess
@@ -38,6 +39,23 @@ def test_every_help_works(verb: str) -> None:
     assert done.stderr == ""
     assert done.stdout.startswith(f"Usage: goldsmith {verb}".strip())
     assert "--help" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param("build", id="an argument is missing"),
+        pytest.param("build recipe.yaml --jobs 0", id="a value is out of range"),
+        pytest.param("component run --no-such-option", id="an option does not exist"),
+        pytest.param("bild recipe.yaml", id="a verb does not exist"),
+    ],
+)
+def test_a_machine_is_told_of_wrong_words_too(words: str) -> None:
+    done = subprocess.run([GOLDSMITH, *words.split(), "--json"], capture_output=True, text=True, check=False)
+    said = json.loads(done.stdout)
+    assert (said["error"], said["exit_code"], done.returncode) == ("UsageError", 2, 2)
+    assert said["message"] in done.stderr
+    assert said["hint"].startswith("see: goldsmith")
 
 
 def test_help_is_quick() -> None:

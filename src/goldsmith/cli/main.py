@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from goldsmith import __version__
-from goldsmith.errors import GoldsmithError
+from goldsmith.errors import GoldsmithError, UsageError
 
 VERBS = {
     "init": ("goldsmith.cli.init", "Start a recipe in a directory."),
@@ -79,6 +79,16 @@ def fail(error: GoldsmithError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
+def misused(error: click.ClickException) -> NoReturn:
+    """Say what is wrong with the words of a command line, in click's way, and to machines as any other error."""
+    if "--json" in sys.argv:
+        of = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "goldsmith"
+        said = UsageError(error.format_message(), hint=f"see: {of} --help")
+        print(json.dumps(said.as_json(), indent=2))
+    error.show()
+    sys.exit(UsageError.exit_code)
+
+
 class Ended(KeyboardInterrupt):
     """The system asked this process to end; cleaned up after as Ctrl-C is."""
 
@@ -125,8 +135,7 @@ def run() -> None:
     except GoldsmithError as error:
         fail(error)
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        misused(error)
     except (click.Abort, BrokenPipeError):
         raise
     except OSError as error:
