@@ -1,13 +1,17 @@
 """The client of QMP, against a real QEMU without a machine."""
 
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
 
 from goldsmith.effects.background import started
 from goldsmith.errors import StepFailed
+from goldsmith.machine.qemu import MONITOR
 from goldsmith.machine.qmp import monitor
 
 pytestmark = pytest.mark.usefixtures("qemu")
@@ -100,3 +104,40 @@ def test_a_listener_that_says_nothing_is_an_error_after_the_timeout(tmp_path: Pa
     finally:
         silent.kill()
         silent.wait()
+
+
+def test_a_qemu_that_has_no_time_to_listen_is_silent_and_no_accident(tmp_path: Path) -> None:
+    """On a busy host a start asks QEMU's monitor so often before it answers that its queue is full."""
+    with closing(socket.socket(socket.AF_UNIX)) as listener, ExitStack() as stack:
+        listener.bind(str(tmp_path / MONITOR))
+        listener.listen(1)
+        with suppress(BlockingIOError):
+            while True:
+                waiting = stack.enter_context(closing(socket.socket(socket.AF_UNIX)))
+                waiting.settimeout(0)
+                waiting.connect(str(tmp_path / MONITOR))
+        with pytest.raises(StepFailed, match="no QEMU answers"), monitor(tmp_path, timeout=0.05):
+            pass
+
+
+def test_a_qemu_that_goes_away_while_it_is_asked(tmp_path: Path) -> None:
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(str(tmp_path / MONITOR))
+        listener.listen(1)
+        leaving = threading.Thread(target=_greet_and_go, args=(listener,))
+        leaving.start()
+        with pytest.raises(StepFailed, match=r"no QEMU answers|closed its monitor"):
+            _ask_for_ever(tmp_path)
+        leaving.join()
+
+
+def _ask_for_ever(directory: Path) -> None:
+    with monitor(directory, timeout=10) as qemu:
+        while True:
+            qemu.execute("query-status")
+
+
+def _greet_and_go(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    connection.sendall(b'{"QMP": {}}\n{"return": {}}\n')
+    connection.close()

@@ -70,7 +70,7 @@ def monitor(directory: Path, timeout: float = TIMEOUT) -> Iterator[Monitor]:
         socket = stack.enter_context(reachable(directory, MONITOR))
         try:
             yield Monitor(stack.enter_context(_connected(socket, directory, timeout)))
-        except TimeoutError as error:
+        except OSError as error:  # not in time, or it went away
             raise _silent(directory) from error
 
 
@@ -82,7 +82,7 @@ def _connected(socket: Path, directory: Path, timeout: float) -> Iterator[Lines]
             try:
                 lines = stack.enter_context(unix_lines(socket, timeout))
                 break
-            except (FileNotFoundError, ConnectionRefusedError) as error:
+            except (FileNotFoundError, ConnectionRefusedError, BlockingIOError) as error:
                 if monotonic() >= deadline:
                     raise _silent(directory) from error
             sleep(LOOK_AGAIN)
