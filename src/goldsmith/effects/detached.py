@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from goldsmith.effects.clock import sleep
 from goldsmith.effects.process import environment, missing
 
 START_TIME = 19
 """The place of ``starttime`` in ``/proc/PID/stat``, counted after the name's closing bracket; proc(5)."""
+ASKERS = 250
+MOMENT = 0.02
+"""How often and how long one waits for those who look at a lock."""
 
 
 def start_detached(argv: Sequence[str], *, log: Path, cwd: Path, lock: Path) -> int:
@@ -27,7 +31,7 @@ def start_detached(argv: Sequence[str], *, log: Path, cwd: Path, lock: Path) -> 
     held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(held)
         process = subprocess.Popen(
             list(argv),
             stdin=subprocess.DEVNULL,
@@ -45,6 +49,15 @@ def start_detached(argv: Sequence[str], *, log: Path, cwd: Path, lock: Path) -> 
         os.close(held)
     process.returncode = 0  # not waited for: Python would warn of a child that it forgets while it runs
     return process.pid
+
+
+def _take(held: int) -> None:
+    """Lock a file; whoever only asks whether it is locked holds it for a moment too, and is waited for."""
+    for _ in range(ASKERS):
+        with suppress(BlockingIOError):
+            return fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        sleep(MOMENT)
+    return fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_locked(lock: Path) -> bool:
