@@ -42,6 +42,19 @@ def test_a_lock_has_what_boots_and_what_the_recipe_wants(
     assert {path.name for path in files.values()} == {package.sha256 for package in lock.packages}
 
 
+def test_people_can_log_in_at_a_console(archive: Archive, server: Server, key: Signer, home: Home) -> None:
+    archive.publish_trixie([*WEB, deb("login", Depends="libpam"), deb("libpam"), deb("jq")])
+    stage = Stage("compile", (request("jq"),))
+    lock = lock_of(recipe_of("web", stages=(stage,)), server, key, home)
+    assert {package.name: package.reason for package in lock.packages}["login"] == "base"
+    assert "login" not in {package.name for package in lock.stages[0].packages}
+    later = lock_of(recipe_of("web", "jq"), server, key, home, previous=lock, minimal=True)
+    assert names(later) - names(lock) == {"jq"}
+    assert names(lock) <= names(later), "a renewal keeps it"
+    without = lock_of(recipe_of("web", "-login"), server, key, home)
+    assert {"login", "libpam"}.isdisjoint(names(without))
+
+
 def test_recommended_packages_come_only_if_asked(
     archive: Archive, server: Server, key: Signer, home: Home
 ) -> None:

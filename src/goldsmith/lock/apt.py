@@ -31,6 +31,8 @@ class Ask:
     """Packages that must not be installed."""
     essential: bool = True
     """Whether all essential packages are wanted too, and apt itself."""
+    usual: tuple[str, ...] = ()
+    """Packages that count as essential where the archive has them."""
     recommends: bool = False
     """Whether recommended packages are wanted too."""
     installed: tuple[Candidate, ...] = ()
@@ -176,7 +178,9 @@ def essential_pattern(ask: Ask) -> tuple[str, ...]:
         return ()
     named = {*ask.forbidden, *(request.name for request in ask.wanted)}
     without = "".join(f",?not(?exact-name({name}))" for name in sorted(named))
-    return (f"?and(?essential{without})",) if without else ("?essential",)
+    usual = "".join(f",?exact-name({name})" for name in ask.usual)
+    every = f"?or(?essential{usual})" if usual else "?essential"
+    return (f"?and({every}{without})",) if without else (every,)
 
 
 def show(root: AptRoot, names: Sequence[str]) -> tuple[Candidate, ...]:

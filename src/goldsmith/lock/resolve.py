@@ -25,6 +25,8 @@ from goldsmith.store.home import Home
 
 APT = "apt"
 """apt counts itself as essential; an image without it must forbid it (``-apt``)."""
+LOGIN = "login"
+"""Nobody gets in at a console without it. Debian calls it essential up to 12, and after that required and protected."""
 
 
 def resolve(
@@ -123,7 +125,7 @@ def image_packages(
 ) -> tuple[LockedPackage, ...]:
     """The packages of the image with their groups and reasons; with ``home``, the previous ones are kept."""
     needs = goldsmith_needs(recipe, distribution)
-    ask = ask_for(recipe, needs)
+    ask = replace(ask_for(recipe, needs), usual=(LOGIN,))
     chosen = None
     if previous is not None and home is not None:
         # apt may say no for a reason that a new choice of all versions does not have.
@@ -227,7 +229,7 @@ def add_to(root: AptRoot, ask: Ask, previous: Lock, home: Home) -> Mapping[str, 
     entries = {entry.name: entry for entry in previous.packages}
     kept = {item.name: Chosen(item, entries[item.name]) for item in old}
     together = {**kept, **apt.by_name(added)}
-    roots = {APT} | {request.name for request in ask.wanted}
+    roots = {APT, *ask.usual} | {request.name for request in ask.wanted}
     roots |= {name for name, item in together.items() if item.package.essential}
     among = {name: item.package for name, item in together.items()}
     needed = closure(roots, among, recommends=ask.recommends)
@@ -277,7 +279,7 @@ def _entries(
             return "recipe"
         if package.name in needs:
             return "goldsmith"
-        return "base" if package.essential or package.name == APT else "dependency"
+        return "base" if package.essential or package.name in {APT, LOGIN} else "dependency"
 
     entries = (
         replace(item.locked, group=groups[item.locked.name], reason=reason(item.package)) for item in chosen
