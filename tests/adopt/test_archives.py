@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import tarfile
@@ -115,15 +116,21 @@ def test_devices_below_dev_are_left_out_and_told(home: Home, tmp_path: Path) -> 
     assert any("/dev/null" in warning for warning in found.warnings)
 
 
-def test_layers_hide_and_replace_what_lies_below(home: Home, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "pack"), [("tar+gzip", gzip.compress), ("tar", bytes)])
+def test_layers_hide_and_replace_what_lies_below(
+    home: Home, tmp_path: Path, kind: str, pack: Callable[[bytes], bytes]
+) -> None:
     layers: list[list[Member]] = [
         [*ROOT, ("opt/old/a", b"a", {}), ("opt/old/b", b"b", {}), ("opt/gone", b"x", {}), ("opt/kind", b"file", {})],
         [("opt/old/.wh..wh..opq", b"", {}), ("opt/old/c", b"c", {}), ("opt/.wh.gone", b"", {}), ("bin/new", b"n", {}),
          ("opt/kind", None, {}), ("opt/kind/inside", b"", {})],
     ]  # fmt: skip
-    packed = [gzip.compress(tar(layer)) for layer in layers]
-    found = adopted(oci_archive(tmp_path / "oci.tar", packed, kind="tar+gzip"), home)
-    paths = {path for path in tree_of(home, found).entries if path.startswith(("/opt", "/usr/bin", "/bin"))}
+    packed = [pack(tar(layer)) for layer in layers]
+    found = adopted(oci_archive(tmp_path / "oci.tar", packed, kind=kind), home)
+    entries = tree_of(home, found).entries
+    assert entries["/opt/old/c"].sha256 == hashlib.sha256(b"c").hexdigest()
+    assert entries["/usr/bin/new"].sha256 == hashlib.sha256(b"n").hexdigest()
+    paths = {path for path in entries if path.startswith(("/opt", "/usr/bin", "/bin"))}
     assert paths == {
         "/bin", "/opt", "/opt/kind", "/opt/kind/inside", "/opt/old", "/opt/old/c", "/usr/bin", "/usr/bin/new",
         "/usr/bin/same", "/usr/bin/tool",

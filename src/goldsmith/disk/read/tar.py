@@ -36,7 +36,7 @@ class Member:
     size: int
     """Bytes of a file."""
     place: int
-    """Where in the archive they begin."""
+    """Where they begin: in the file that the archive lies in, which may hold more."""
     target: str = ""
     """Of a link."""
     xattrs: tuple[tuple[str, str], ...] = ()
@@ -70,9 +70,9 @@ def members(archive: Area) -> Iterator[Member]:
             else:
                 pax[b"path" if kind == LONG_NAME else b"linkpath"] = data.rstrip(b"\0")
             continue
-        member = _member(head, {**everywhere, **pax}, at)
+        member = _member(head, {**everywhere, **pax}, archive.start + at)
         pax = {}
-        if member.place + member.size > archive.size:
+        if at + member.size > archive.size:
             raise malformed(f"the archive is cut off within {member.name!r:.200}")
         yield member
         at += member.size + -member.size % RECORD
