@@ -44,7 +44,9 @@ def tar(members: Iterable[Member], *, form: int = tarfile.PAX_FORMAT) -> bytes:
     return stream.getvalue()
 
 
-def oci_archive(path: Path, layers: Sequence[bytes], *, kind: str = "tar", lie: str = "") -> Path:
+def oci_archive(
+    path: Path, layers: Sequence[bytes], *, kind: str = "tar", lie: str = "", config: bytes = b"{}"
+) -> Path:
     """An OCI archive of layers; ``lie`` is a digest's first digits to write instead of the first layer's."""
     blobs: dict[str, bytes] = {}
 
@@ -53,13 +55,13 @@ def oci_archive(path: Path, layers: Sequence[bytes], *, kind: str = "tar", lie: 
         blobs[digest] = data
         return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
 
-    config = put(b"{}", "application/vnd.oci.image.config.v1+json")
+    settings = put(config, "application/vnd.oci.image.config.v1+json")
     listed = [put(layer, f"application/vnd.oci.image.layer.v1.{kind}") for layer in layers]
     if lie:
         wrong = lie + hashlib.sha256(layers[0]).hexdigest()[len(lie) :]
         blobs[wrong] = layers[0]
         listed[0]["digest"] = f"sha256:{wrong}"
-    manifest = {"schemaVersion": 2, "config": config, "layers": listed}
+    manifest = {"schemaVersion": 2, "config": settings, "layers": listed}
     item = put(json.dumps(manifest).encode(), "application/vnd.oci.image.manifest.v1+json")
     index = {"schemaVersion": 2, "manifests": [item]}
     members: list[Member] = [

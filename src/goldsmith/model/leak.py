@@ -34,7 +34,8 @@ class Leak:
     excerpt: str
     """What is there, masked: it helps to know it again, and not to use it."""
     partition: str = ""
-    """The partition, where the disk has several file systems with files; empty for the root."""
+    """The partition, where the disk has several file systems with files; what covers a file that an archive still holds;
+    empty for the root."""
 
 
 @dataclass(frozen=True, slots=True)

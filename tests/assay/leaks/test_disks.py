@@ -238,4 +238,41 @@ def test_what_cannot_be_read_is_no_clean_bill(leaks: Leaks, tmp_path: Path) -> N
     report = leaks(path)
     assert (report["ok"], report["complete"]) == (False, False)
     assert [item["kind"] for item in report["findings"]] == ["github-pat"]
-    assert "LUKS" in report["notes"][0]
+
+
+CLOSED = {
+    "LUKS": (0, b"LUKS\xba\xbe"),
+    "xfs": (0, b"XFSB"),
+    "btrfs": (0x10040, b"_BHRfS_M"),
+    "LVM": (512, b"LABELONE"),
+}
+
+
+@pytest.mark.parametrize(("at", "mark"), CLOSED.values(), ids=CLOSED)
+def test_a_partition_beside_the_system_that_cannot_be_read_is_no_clean_bill(
+    goldsmith: Goldsmith,
+    home: Path,
+    leaks: Leaks,
+    made: Disk,
+    report: dict[str, Any],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    at: int,
+    mark: bytes,
+) -> None:
+    path = tmp_path / "disk.raw"
+    shutil.copyfile(made.path, path)
+    with path.open("r+b") as stream:
+        stream.seek(disk.SWAP_AT)
+        stream.write((bytes(at) + mark).ljust(8192, b"\0"))
+    name = request.node.callspec.id
+    found = leaks(path)
+    assert found["complete"] is False
+    assert f"partition 4: it holds {name}" in "".join(found["notes"])
+    assert at_paths(found) == at_paths(report)
+    goldsmith("import", path, "--name", f"beside-{name.lower()}", "--version", "1.0.0", home=home)
+    assert leaks(f"beside-{name.lower()}")["complete"] is False
+
+
+def at_paths(report: dict[str, Any]) -> list[str]:
+    return [item["path"] for item in report["findings"] if "path" in item]

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from goldsmith.assay.leaks.chunks import Chunk
@@ -12,10 +14,10 @@ from goldsmith.assay.leaks.subject import Subject
 from goldsmith.disk.adopt.archive import Archive, read_archive
 from goldsmith.disk.adopt.unpack import packing, unpack
 from goldsmith.disk.read.area import HINT, Area
-from goldsmith.disk.read.containers import raw_of
+from goldsmith.disk.read.containers import Raw, raw_of
 from goldsmith.disk.read.kinds import kind_of
 from goldsmith.disk.read.node import Body, Node
-from goldsmith.disk.read.system import READERS, System, read_system
+from goldsmith.disk.read.system import NO_FILES, READERS, System, read_system
 from goldsmith.disk.read.tables import partitions
 from goldsmith.disk.read.tar import looks_like_tar
 from goldsmith.effects.claims import claimed
@@ -41,10 +43,11 @@ def foreign_subject(path: Path, home: Home, *, jobs: int = 2) -> Iterator[Subjec
         with claimed(home / "work") as room, ExitStack() as stack:
             plain = _unpacked(path, room)
             if looks_like_tar(_head(plain)):
-                yield _archive(read_archive(plain, room, stack, jobs=jobs))
+                yield _archive(read_archive(plain, room, stack, jobs=jobs), plain, stack)
                 return
             raw = raw_of(plain, room, home)
-            yield disk_subject(stack.enter_context(raw.path.open("rb", buffering=0)).fileno())
+            subject = disk_subject(stack.enter_context(raw.path.open("rb", buffering=0)).fileno())
+            yield _without_snapshots(subject, raw)
     except InputError as error:
         error.where = error.where or Place(str(path))
         raise
@@ -64,8 +67,17 @@ def _unpacked(path: Path, room: Path) -> Path:
     return room / "unpacked"
 
 
-def _archive(archive: Archive) -> Subject:
-    """The files of an archive; there is no disk with other bytes."""
+def _without_snapshots(subject: Subject, raw: Raw) -> Subject:
+    """The disk as it is now; what its file keeps of earlier days is somebody else's clean bill."""
+    if not raw.snapshots:
+        return subject
+    names = ", ".join(raw.snapshots)
+    note = f"its file keeps earlier states of the disk ({names:.200}), and only the present one was searched"
+    return replace(subject, is_whole=False, notes=[*subject.notes, note])
+
+
+def _archive(archive: Archive, plain: Path, stack: ExitStack) -> Subject:
+    """The files of an archive, also those that it no longer shows; there is no disk with other bytes."""
     contents = archive.contents
     seen: set[str] = set()
     files: list[File] = []
@@ -77,7 +89,34 @@ def _archive(archive: Archive) -> Subject:
     tree = ListedTree(
         contents.entries, lambda path: contents.bodies[path].read(0, contents.bodies[path].size)
     )
-    return Subject(tree, _file_chunks(sorted(files, key=_place)))
+    covered = list(_covered(archive))
+    notes = []
+    if covered:
+        notes.append(f"{len(covered)} files that later layers replace or remove are in the archive still")
+    shown = _file_chunks(sorted(files, key=_place))
+    return Subject(tree, chain(shown, _file_chunks(covered), _texts(archive, plain, stack)), notes=notes)
+
+
+def _covered(archive: Archive) -> Iterator[File]:
+    """What is in the archive and not in its tree, each file once."""
+    seen = {
+        (body.descriptor, piece.place) for body in archive.contents.bodies.values() for piece in body.pieces
+    }
+    for layer, node in archive.covered:
+        body = node.body
+        if body is None or (body.descriptor, body.pieces[0].place) in seen:
+            continue
+        seen.add((body.descriptor, body.pieces[0].place))
+        by = f"layer {layer}" if archive.texts else "a later member"
+        yield node.path, body, f"covered by {by}"
+
+
+def _texts(archive: Archive, plain: Path, stack: ExitStack) -> Iterator[Chunk]:
+    """The manifests and configurations of an OCI archive: variables, labels and commands of its making."""
+    stream = stack.enter_context(plain.open("rb"))
+    for text in archive.texts:
+        stream.seek(text.place)
+        yield Chunk(Where.PARTITION, "", text.place, stream.read(text.length))
 
 
 def disk_subject(descriptor: int) -> Subject:
@@ -92,6 +131,8 @@ def disk_subject(descriptor: int) -> Subject:
     system = None if isinstance(found, InputError) else found
     if isinstance(found, InputError):
         rest.notes.append(f"no file was looked at by its name, only the disk as it lies: {found.message}")
+    closed = list(_closed(system)) if system else []
+    rest.notes += closed
     nodes = system.nodes if system else {}
     files = list(_files(system)) if system else []
     rest.ranges += [(*spare, Where.FREE_BLOCK) for _, body, _ in files for spare in _spare(body)]
@@ -104,8 +145,18 @@ def disk_subject(descriptor: int) -> Subject:
         _chunks(files, rest, ranges),
         notes=rest.notes,
         remains=rest.remains,
-        is_whole=system is not None,
+        is_whole=system is not None and not closed,
     )
+
+
+def _closed(system: System) -> Iterator[str]:
+    """What must be said of partitions whose files cannot be looked at."""
+    for other in system.file_systems:
+        if other.kind not in {*READERS, *NO_FILES}:
+            yield (
+                f"partition {other.part.number}: it holds {other.kind}, and no file in it was looked at by its name,"
+                " only its bytes as they lie"
+            )
 
 
 def _system(disk: Area, held: int) -> System | InputError:

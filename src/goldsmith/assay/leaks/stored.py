@@ -62,7 +62,9 @@ def _from_disk(home: Home, image: StoredImage, stack: ExitStack, *, jobs: int) -
         subject = disk_subject(stream.fileno())
     except InputError:
         return _from_layers(layout_of(home), image, stream.fileno(), jobs=jobs)
-    return subject if subject.is_whole else _from_layers(layout_of(home), image, stream.fileno(), jobs=jobs)
+    return (
+        subject if subject.tree.entries else _from_layers(layout_of(home), image, stream.fileno(), jobs=jobs)
+    )
 
 
 def _from_layers(layout: Layout, image: StoredImage, descriptor: int | None, *, jobs: int) -> Subject:

@@ -49,6 +49,7 @@ it says; `goldsmith leaks` believes only those of builds in this store.
 `goldsmith leaks REF` takes an image of the store, or the path of a disk (raw, qcow2, vmdk, vhd, vhdx, vdi), of the tar of a
 root, of an OCI archive, or of a directory with a root in it. It mounts and boots nothing, needs no root, and sends nothing anywhere. It reads ext2, ext3, ext4 and
 vfat by itself, and then every other byte of the disk: journal, free blocks, what lies behind files' ends, other partitions, gaps.
+Of an OCI archive it searches also the files that later layers replace or remove, and configurations: variables, labels, commands.
 
 A finding has a `kind`, a `family`, `where` it is, a `path` or, outside files, an `offset` in bytes, and an excerpt that
 is masked. Exit code 1 if there is any.
@@ -64,7 +65,7 @@ is masked. Exit code 1 if there is any.
 | `file` | a file of a file system |
 | `free-block` | blocks that belong to no file, or what lies behind a file's end |
 | `journal` | a file system's journal |
-| `partition` | all else: tables of partitions and file systems, swap, what cannot be read as a file system, gaps |
+| `partition` | all else: tables of partitions and file systems, swap, what cannot be read as a file system, gaps; an OCI archive's configuration |
 
 No finding is:
 
@@ -74,9 +75,9 @@ No finding is:
 - **what the recipe declares**, in images that goldsmith has built: declared files, and operations in `seal.keep`. The
   report lists both as notes.
 
-What is not looked into: archives and compressed files inside the image (an initramfs, `.gz` logs), encrypted partitions,
-and files of other file systems by name: of xfs, btrfs or LVM only the bytes as they lie are searched, so what is compressed or in pieces
-is missed. The report then says `"complete": false`, and the exit code is 1.
+Archives and compressed files inside the image (an initramfs, `.gz` logs) are not looked into. Nor are encrypted partitions, earlier
+states that a qcow2 file keeps (`qemu-img snapshot`), and files of other file systems by name: of xfs, btrfs or LVM only the bytes as they
+lie are searched, so what is compressed or in pieces is missed. Where an image has one of these, the report says `"complete": false`, and the exit code is 1.
 
 To mend a finding: a `trace` in an image of your own comes from a component that ran before sealing and a `seal.keep`, or
 from another tool's image: build it with goldsmith, or remove the path there. A `secret` comes from a file or a component;

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BufferedReader
@@ -13,7 +13,7 @@ from goldsmith.disk.adopt.growing import Growing
 from goldsmith.disk.adopt.unpack import packing, unpack
 from goldsmith.disk.read.area import Area, malformed, refused
 from goldsmith.disk.read.limits import Tally
-from goldsmith.disk.read.node import Body, Piece
+from goldsmith.disk.read.node import Body, Node, Piece
 from goldsmith.disk.read.tar import Member, members
 from goldsmith.errors import InputError
 from goldsmith.model import oci
@@ -38,6 +38,11 @@ class Archive:
     contents: Contents
     left_out: tuple[str, ...]
     """Device nodes that are no part of the tree."""
+    covered: tuple[tuple[int, Node], ...] = ()
+    """Files that are no part of the tree since something later in the archive replaces or removes them, and the layer
+    that does."""
+    texts: tuple[Piece, ...] = ()
+    """Where an OCI archive's manifests and configurations lie in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +113,11 @@ def read_archive(path: Path, room: Path, stack: ExitStack, *, jobs: int) -> Arch
     tally = Tally(held=area.size)
     tree = Growing(tally)
     blobs = named_members(area)
+    texts: tuple[Piece, ...] = ()
     if MARKER in blobs and INDEX in blobs:
         kind = "oci-archive"
         _add_layers(tree, tally, objects_in(area, blobs), listed_in(area, blobs), room, stack)
+        texts = tuple(_texts(area, blobs.values()))
     elif "manifest.json" in blobs:
         raise refused(
             "it is an archive of the old docker format",
@@ -124,7 +131,13 @@ def read_archive(path: Path, room: Path, stack: ExitStack, *, jobs: int) -> Arch
     if not tree.nodes:
         raise malformed("the archive holds no files")
     contents = contents_of(tree.nodes.values(), jobs=jobs)
-    return Archive(kind, contents, tuple(tree.left_out))
+    return Archive(kind, contents, tuple(tree.left_out), tuple(tree.covered), texts)
+
+
+def _texts(area: Area, blobs: Iterable[Member]) -> Iterator[Piece]:
+    for member in blobs:
+        if 0 < member.size <= LARGEST_JSON and area.read(member.place, 1) == b"{":
+            yield Piece(0, member.place, member.size)
 
 
 def read_layout(layout: Layout, image: Descriptor, room: Path, stack: ExitStack, *, jobs: int) -> Archive:

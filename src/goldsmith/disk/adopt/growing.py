@@ -21,6 +21,9 @@ class Growing:
         self.nodes: dict[str, Node] = {}
         self.left_out: list[str] = []
         """Device nodes below /dev, which the kernel makes itself."""
+        self.covered: list[tuple[int, Node]] = []
+        """Files that later members or layers have replaced or removed, and the number of the layer that did."""
+        self._layers = 0
         self._tally = tally
         self._children: dict[str, set[str]] = {"": set()}
 
@@ -35,6 +38,7 @@ class Growing:
         Raises:
             InputError: a name leads out of the tree, or a member is of a kind that has no place in it.
         """
+        self._layers += 1
         listed = []
         for member in members:
             path = checked_path(member.name)
@@ -137,7 +141,9 @@ class Growing:
         waiting = [path]
         while waiting:
             gone = waiting.pop()
-            self.nodes.pop(gone, None)
+            node = self.nodes.pop(gone, None)
+            if node is not None and node.body is not None and node.body.size:
+                self.covered.append((self._layers, node))
             waiting += [f"{gone}/{child}" for child in self._children.pop(gone, ())]
         above, _, name = path.rpartition("/")
         self._children.get(above, set()).discard(name)

@@ -7,7 +7,7 @@ file, a data file, an extent) shows it nothing; and what it would write is measu
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,8 @@ class Raw:
     """What it was before."""
     own: bool
     """Whether it was made here, and may be moved."""
+    snapshots: tuple[str, ...] = ()
+    """Earlier states of the disk that its file keeps, which are not in the raw one."""
 
 
 def raw_of(path: Path, room: Path, home: Home) -> Raw:
@@ -79,7 +81,7 @@ def raw_of(path: Path, room: Path, home: Home) -> Raw:
     namespace.enter()
     driver = DRIVERS[kind]
     sandbox = _sandbox(room, home)
-    facts = _look(sandbox, path, driver)
+    size, snapshots = _look(sandbox, path, driver)
     _need_whole(sandbox, path, driver)
     need = _measure(sandbox, path, driver)
     allowed = BEYOND + TIMES * path.stat().st_blocks * 512
@@ -99,9 +101,9 @@ def raw_of(path: Path, room: Path, home: Home) -> Raw:
     command = ["qemu-img", "convert", "-f", driver, "-O", "raw", "-W", IN, f"{OUT}/disk.raw"]
     _run(sandbox, path, command, seconds=seconds, output=output)
     raw = output / "disk.raw"
-    if raw.stat().st_size < facts:
-        raise malformed(f"qemu-img made {raw.stat().st_size} bytes of a disk of {facts}")
-    return Raw(raw, kind, own=True)
+    if raw.stat().st_size < size:
+        raise malformed(f"qemu-img made {raw.stat().st_size} bytes of a disk of {size}")
+    return Raw(raw, kind, own=True, snapshots=snapshots)
 
 
 def _sandbox(room: Path, home: Home) -> Sandbox:
@@ -147,8 +149,8 @@ def _object(data: bytes) -> Mapping[str, object]:
     raise malformed("qemu-img says nothing of it that can be read")
 
 
-def _look(sandbox: Sandbox, path: Path, driver: str) -> int:
-    """The disk's size, once nothing speaks against reading it."""
+def _look(sandbox: Sandbox, path: Path, driver: str) -> tuple[int, tuple[str, ...]]:
+    """The disk's size and the names of its snapshots, once nothing speaks against reading it."""
     facts = _object(
         _run(sandbox, path, ["qemu-img", "info", "--output=json", "-f", driver, IN], seconds=LOOK_SECONDS)
     )
@@ -166,7 +168,13 @@ def _look(sandbox: Sandbox, path: Path, driver: str) -> int:
     size = facts.get("virtual-size")
     if not isinstance(size, int) or not 0 < size <= LARGEST:
         raise malformed(f"it is said to hold a disk of {size!r:.40} bytes; {LARGEST >> 40} TiB are allowed")
-    return size
+    return size, tuple(_snapshots(facts.get("snapshots")))
+
+
+def _snapshots(listed: object) -> Iterator[str]:
+    for item in listed if isinstance(listed, list) else ():
+        name = str(item.get("name") or item.get("id") or "?") if isinstance(item, dict) else "?"
+        yield "".join(sign if sign.isprintable() else "?" for sign in name)[:60]
 
 
 def _need_whole(sandbox: Sandbox, path: Path, driver: str) -> None:
