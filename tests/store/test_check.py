@@ -18,6 +18,7 @@ from goldsmith.effects.files import sha256_file
 from goldsmith.errors import GoldsmithError
 from goldsmith.store.check import HARMLESS, Problem, check
 from goldsmith.store.contents import contents_of
+from goldsmith.store.evidence import keep_evidence
 from goldsmith.store.home import Home
 from goldsmith.store.images import find, layout_of, whole
 from goldsmith.store.layout import Layout
@@ -250,6 +251,15 @@ def test_what_cannot_be_made_again_is_put_aside_with_the_reason(ground: Ground, 
     keep(ground.home, first_tree())
     assert hurt(ground.layout) == {}
     assert whole(ground.layout, image.index)
+
+
+def test_the_manifest_of_a_document_about_an_image_is_made_again(ground: Ground) -> None:
+    image = find(ground.home, "web:1.0.0")
+    with ground.layout.used():
+        item = keep_evidence(ground.layout, image.index, "application/vnd.example+json", b"{}")
+    ground.layout.blobs.path(item.digest).unlink()
+    assert mend(ground.home, check(ground.layout, read=True)).done == {item.digest}
+    assert hurt(ground.layout) == {}
 
 
 TOGETHER = (

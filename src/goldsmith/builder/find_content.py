@@ -20,6 +20,7 @@ from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, all_images, layout_of
 from goldsmith.store.layout import DAMAGED, Layout
 from goldsmith.store.record import parts_of
+from goldsmith.store.remote.delta import Content
 from goldsmith.store.tree import TreeIndex, open_path, read_index
 
 
@@ -107,6 +108,35 @@ class Finder:
                         runs = read_map(layout, parts.disk_map.digest, index).runs
                         self._disks.append((disk, runs_of_files(runs)))
         return self._disks
+
+
+@dataclass(frozen=True, slots=True)
+class Wherever:
+    """What a finder finds, as ``store.remote.recompress.Known``; for one thread."""
+
+    finder: Finder
+
+    def __contains__(self, sha256: str) -> bool:
+        """It is only known when it is read."""
+        return True
+
+    def named(self, _digits: str) -> None:
+        """Nothing is patched here."""
+
+    def content(self, sha256: str, size: int, kept: dict[tuple[str, int], bytes]) -> Content:
+        """All of a content."""
+        return Content(lambda start, length: self.read(sha256, start, length, kept), size)
+
+    def read(self, sha256: str, start: int, length: int, kept: dict[tuple[str, int], bytes]) -> bytes:
+        """Some bytes of a content; the last one stays in memory.
+
+        Raises:
+            IntegrityError: it is nowhere.
+        """
+        if (sha256, 0) not in kept:
+            kept.clear()
+            kept[sha256, 0] = self.finder.open(sha256).read()
+        return kept[sha256, 0][start : start + length]
 
 
 def kept_disk(home: Home, image: StoredImage) -> Path | None:

@@ -5,31 +5,32 @@ in the steps' layers of the build cache, and on kept disks. Literals and maps co
 configuration from the tree's list. What comes out counts only if it has the digest that was lost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from goldsmith.builder.find_content import Finder, kept_disk
-from goldsmith.disk.read.area import Area
-from goldsmith.disk.read.tables import partitions
+from goldsmith.builder.find_content import Finder, Wherever, kept_disk
+from goldsmith.builder.remake_map import maps_of
 from goldsmith.effects.files import sha256_file
 from goldsmith.errors import GoldsmithError
 from goldsmith.model import oci
+from goldsmith.model.diskmap import encode
+from goldsmith.model.packed import LEVELS
 from goldsmith.store.check import HARMLESS, Hurt, Problem, reach
-from goldsmith.store.diskmap import areas, read_map, store_literals, store_map
+from goldsmith.store.diskmap import areas, read_map, store_literals
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, all_images, layout_of
 from goldsmith.store.kept import only, whiteout
-from goldsmith.store.layers import Content, StoredLayer, content_of, recall, recollect, store_layer
+from goldsmith.store.layers import Content, Packed, StoredLayer, content_of, pack_layer, recall, recollect
 from goldsmith.store.layout import DAMAGED, Layout
 from goldsmith.store.listing import read_layer
-from goldsmith.store.pack import Opener
-from goldsmith.store.partition import dpkg_owners, homes
+from goldsmith.store.pack import Opener, Press, compress_as
 from goldsmith.store.record import ImageFacts, Recorded, container_config, parts_of
-from goldsmith.store.remake import remake_disk, remake_index, remake_list
+from goldsmith.store.remake import keep, remake_disk, remake_evidence, remake_index, remake_list
+from goldsmith.store.remote.recompress import LayerPacker
 from goldsmith.store.tree import StoredTree, TreeIndex, read_index
 
 JOBS = 2
@@ -129,14 +130,14 @@ def mend_image(home: Home, image: StoredImage, finder: Finder) -> None:
     """Store again whatever of an image can be made; objects that are there are not written again."""
     layout = layout_of(home)
     layout.blobs.put(oci.EMPTY_JSON, oci.EMPTY)
-    for remake in (remake_index, remake_list, remake_disk):
+    for remake in (remake_index, remake_list, remake_disk, remake_evidence):
         with suppress(GoldsmithError, OSError, ValueError, StopIteration):
             remake(layout, image)
     with suppress(GoldsmithError):
         parts = parts_of(layout, image.index, image.own)
         index = read_index(layout, parts.tree_index.digest)
         ground = Ground(layout, image, parts, index, finder, kept_disk(home, image))
-        for mender in (mend_container, mend_tree, mend_literals, mend_map):
+        for mender in (mend_container, mend_tree, mend_map, mend_literals):
             with suppress(GoldsmithError, OSError, ValueError):
                 mender(ground)
 
@@ -150,23 +151,43 @@ def mend_container(ground: Ground) -> None:
 
 def mend_tree(ground: Ground) -> None:
     """Layers that are gone: from what is known of them, else from what the tree has of them, if that was all."""
+    blobs = ground.layout.blobs
     for number, layer in enumerate(ground.index.layers):
-        if not ground.layout.blobs.has(layer.blob.digest, layer.blob.size):
-            lost = recollect(ground.layout, layer.blob.digest.removeprefix("sha256:"))
-            content = lost.content if lost else content_in_tree(ground, number)
-            with suppress(GoldsmithError, OSError):
-                store_layer(ground.layout, content, opened(ground, content), jobs=JOBS)
+        if blobs.has(layer.blob.digest, layer.blob.size):
+            continue
+        lost = recollect(ground.layout, layer.blob.digest.removeprefix("sha256:"))
+        content = lost.content if lost else last_in_tree(ground) if layer.gone else None
+        with suppress(GoldsmithError, OSError, ValueError):
+            if content is None:
+                blobs.take(frames_of(ground, number), layer.blob)
+            else:
+                press = as_packed(layer.frames)
+                pack_layer(ground.layout, content, opened(ground, content), jobs=JOBS, press=press)
 
 
-def content_in_tree(ground: Ground, number: int) -> Content:
-    """What a layer held when it was packed for this very tree."""
-    index, epoch = ground.index, facts_of(ground.image).epoch
+def frames_of(ground: Ground, number: int) -> Iterator[bytes]:
+    """The frames of a layer, each from what the tree's list says of it."""
+    packer = LayerPacker(ground.index, number, Wherever(ground.finder))
+    for frame in range(len(ground.index.layers[number].frames)):
+        data = packer.pack(frame)
+        if data is None:
+            raise ValueError(f"frame {frame} cannot be made")
+        yield data
+
+
+def as_packed(frames: Sequence[Packed]) -> Press:
+    """Compresses frames as whoever made a layer did."""
+    wanted = {frame.digest for frame in frames}
+    return lambda _items, raw: compress_as(raw, wanted)
+
+
+def last_in_tree(ground: Ground) -> Content:
+    """What the last layer held, which hides paths of those below."""
+    index = ground.index
+    last = len(index.layers) - 1
     places = {**index.places, **index.spots}
-    entries = [index.entries[path] for path, (where, _) in places.items() if where == number]
-    hiding = [whiteout(path) for path in index.layers[number].gone]
-    last = number == len(index.layers) - 1
-    owners = {} if last else homes(index.entries, dpkg_owners(index.entries, ground.open), epoch=epoch)
-    return content_of([*entries, *hiding], index.entries, owners)
+    entries = [index.entries[path] for path, (where, _) in places.items() if where == last]
+    return content_of([*entries, *map(whiteout, index.layers[last].gone)], index.entries, {})
 
 
 def opened(ground: Ground, content: Content) -> Opener:
@@ -181,6 +202,21 @@ def heads_of(ground: Ground, number: int) -> StoredLayer:
     return only(layer, {path for path, (where, _) in ground.index.places.items() if where == number})
 
 
+def mend_map(ground: Ground) -> None:
+    """The disk's map, from a kept disk."""
+    lost = ground.parts.disk_map
+    if ground.disk is None or ground.layout.blobs.has(lost.digest, lost.size):
+        return
+
+    def layers() -> Iterator[StoredLayer]:
+        return (heads_of(ground, number) for number in range(len(ground.index.layers) - 1))
+
+    for found in maps_of(ground.disk, facts_of(ground.image), ground.index, layers, ground.open):
+        for level in LEVELS:
+            if keep(ground.layout, lost, encode(found, ground.index.entries.values(), level=level)):
+                return
+
+
 def mend_literals(ground: Ground) -> None:
     """What of the disk comes from no file, from a kept disk."""
     blobs = ground.layout.blobs
@@ -188,28 +224,10 @@ def mend_literals(ground: Ground) -> None:
         return
     found = read_map(ground.layout, ground.parts.disk_map.digest, ground.index)
     with ground.disk.open("rb", buffering=0) as stream:
-        for area in areas(found):
-            store_literals(ground.layout, stream.fileno(), area)
-
-
-def mend_map(ground: Ground) -> None:
-    """The disk's map, by searching the files on a kept disk."""
-    disk_map = ground.parts.disk_map
-    if ground.disk is None or ground.layout.blobs.has(disk_map.digest, disk_map.size):
-        return
-    with ground.disk.open("rb", buffering=0) as stream:
-        _, parts = partitions(Area(stream.fileno(), 0, ground.disk.stat().st_size))
-    facts = facts_of(ground.image)
-    store_map(
-        ground.layout,
-        ground.disk,
-        ground.index.entries,
-        [heads_of(ground, number) for number in range(len(ground.index.layers) - 1)],
-        ground.open,
-        disk_digest=facts.disk_digest,
-        tree_digest=facts.tree_digest,
-        cuts=[part.start for part in parts if part.number],
-    )
+        for lost, area in zip(ground.parts.literals, areas(found), strict=True):
+            for level in LEVELS:
+                if not blobs.has(lost.digest, lost.size):
+                    store_literals(ground.layout, stream.fileno(), area, level=level, only=lost.digest)
 
 
 def known_tree(ground: Ground) -> StoredTree:

@@ -17,13 +17,12 @@ from enum import StrEnum
 import zstandard
 
 from goldsmith.model.disk import BLOCK
-from goldsmith.model.packed import unpacked
+from goldsmith.model.packed import LEVELS, unpacked
 from goldsmith.model.tree import TreeEntry
 
 MARK = "disk map 1"
 LIMIT = 1 << 28
 """Bytes of a map uncompressed, at most; more is a bomb."""
-LEVEL = 9
 
 
 class Source(StrEnum):
@@ -89,7 +88,7 @@ def contents(tree: Iterable[TreeEntry]) -> list[str]:
     return sorted({entry.sha256 for entry in tree if entry.kind == "file" and entry.size})
 
 
-def encode(found: DiskMap, tree: Iterable[TreeEntry]) -> bytes:
+def encode(found: DiskMap, tree: Iterable[TreeEntry], *, level: int = LEVELS[0]) -> bytes:
     """The bytes of a map."""
     number = {sha256: place for place, sha256 in enumerate(contents(tree))}
     head = {
@@ -108,7 +107,7 @@ def encode(found: DiskMap, tree: Iterable[TreeEntry]) -> bytes:
         else:
             lines.append(f"[{run.blocks},{number[run.sha256]},{run.first}]")
     text = "\n".join([*lines, ""]).encode()
-    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(text)
+    return zstandard.ZstdCompressor(level=level, write_checksum=True).compress(text)
 
 
 def decode(data: bytes, tree: Mapping[str, TreeEntry]) -> DiskMap:

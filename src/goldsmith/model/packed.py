@@ -2,6 +2,9 @@
 
 import zstandard
 
+LEVELS = (9, 6)
+"""By which lists, maps and literals are packed; what was packed by a later one, as they once were, is made again by it."""
+
 
 def unpacked(data: bytes, *, limit: int) -> bytes:
     """The content of a frame.

@@ -14,6 +14,7 @@ from goldsmith.errors import IntegrityError, NoSpace
 from goldsmith.model.disk import BLOCK
 from goldsmith.model.diskmap import DiskMap, Run, Source, decode, encode
 from goldsmith.model.oci import DISK_LITERALS, DISK_MAP, Descriptor
+from goldsmith.model.packed import LEVELS
 from goldsmith.model.tree import TreeEntry
 from goldsmith.store.blobs import wrong
 from goldsmith.store.layers import StoredLayer
@@ -23,7 +24,6 @@ from goldsmith.store.pack import Opener
 from goldsmith.store.tree import TreeIndex, open_path, pieces
 
 PIECE = 1 << 20
-LEVEL = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,12 @@ def store_map(
     return StoredMap(found, layout.blobs.put(encode(found, entries.values()), DISK_MAP), literals)
 
 
-def store_literals(layout: Layout, disk: int, ranges: Iterable[tuple[int, int]]) -> Descriptor:
-    """Store the bytes of ranges of the disk, as one zstd stream."""
-    packer = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compressobj()
-    with layout.blobs.growing() as blob:
+def store_literals(
+    layout: Layout, disk: int, ranges: Iterable[tuple[int, int]], *, level: int = LEVELS[0], only: str = ""
+) -> Descriptor:
+    """Store the bytes of ranges of the disk, as one zstd stream; if it has the digest ``only``, where that is given."""
+    packer = zstandard.ZstdCompressor(level=level, write_checksum=True).compressobj()
+    with layout.blobs.growing(only) as blob:
         for at, length in cut_up(ranges):
             blob.write(packer.compress(os.pread(disk, length, at).ljust(length, b"\0")))
         blob.write(packer.flush())

@@ -30,12 +30,12 @@ class Packed(NamedTuple):
     size: int
     """Its own bytes."""
     digest: str
-    """By what it is known in other layers: the first 16 hexadecimal digits of the SHA-256 of its own bytes."""
+    """As ``pack.known_as`` has it."""
 
 
 def packed(raw: int, data: bytes) -> Packed:
     """What is known of a frame, from its bytes."""
-    return Packed(raw, len(data), hashlib.sha256(data).hexdigest()[:16])
+    return Packed(raw, len(data), pack.known_as(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,14 @@ def store_layer(
         IntegrityError: a file is not what its entry says.
         NoSpace: the store's file system is full.
     """
-    key = content.key
-    known = recall(layout, key)
-    if known is not None:
-        return known
+    known = recall(layout, content.key)
+    return known if known is not None else pack_layer(layout, content, open_file, jobs=jobs, press=press)
+
+
+def pack_layer(
+    layout: Layout, content: Content, open_file: Opener, *, jobs: int, press: Press
+) -> StoredLayer:
+    """As ``store_layer``, though a layer of this content may be known already, which was packed otherwise."""
     state = hashlib.sha256()
     frames: list[Packed] = []
     places: dict[str, Place] = {}
@@ -157,7 +161,7 @@ def store_layer(
         content,
     )
     remember(layout, stored)
-    note(layout, key, {"layer": blob.digest})
+    note(layout, content.key, {"layer": blob.digest})
     return stored
 
 

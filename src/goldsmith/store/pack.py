@@ -9,7 +9,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -41,6 +41,8 @@ WAY = {
     "strategy": zstandard.STRATEGY_LAZY,
 }
 """How frames are compressed: smaller than by level 7, at what level 6 costs (ADR 28)."""
+FORMER = 3
+"""The level by which they were compressed before that; layers of that time are made again by it."""
 ZERO = bytes(BLOCK)
 Opener = Callable[[str], BinaryIO]
 """Opens a path's bytes."""
@@ -54,6 +56,7 @@ class _Packer(threading.local):
     def __init__(self) -> None:
         parameters = zstandard.ZstdCompressionParameters(write_content_size=True, **WAY)
         self.compress = zstandard.ZstdCompressor(compression_params=parameters).compress
+        self.formerly = zstandard.ZstdCompressor(level=FORMER).compress
 
 
 _packer = _Packer()
@@ -175,7 +178,7 @@ def frames(
             if item.start + item.length == item.entry.size and state.hexdigest() != item.entry.sha256:
                 raise changed(item.entry, state.hexdigest())
         yield frame
-    yield Frame((), tar.END, compress(tar.END), (), ())
+    yield Frame((), tar.END, press((), tar.END), (), ())
 
 
 def pack(items: tuple[Item, ...], open_file: Opener, press: Press) -> Frame:
@@ -237,6 +240,17 @@ def press_now(_items: Sequence[Item], raw: bytes) -> bytes:
 def compress(data: bytes | bytearray) -> bytes:
     """One zstd frame that names its size."""
     return _packer.compress(data)
+
+
+def compress_as(data: bytes | bytearray, wanted: Container[str]) -> bytes:
+    """One of the wanted frames, if any way gives one by which frames were ever compressed; else another."""
+    frame = _packer.compress(data)
+    return frame if known_as(frame) in wanted else _packer.formerly(data)
+
+
+def known_as(frame: bytes) -> str:
+    """By what a frame is known in other layers: the first 16 hexadecimal digits of the SHA-256 of its own bytes."""
+    return hashlib.sha256(frame).hexdigest()[:16]
 
 
 def changed(entry: TreeEntry, found: str) -> IntegrityError:

@@ -6,6 +6,7 @@ What comes out counts only if it has the digest that was lost; so what is search
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import zstandard
 from goldsmith.errors import GoldsmithError
 from goldsmith.model import diskmap, oci
 from goldsmith.model.oci import Descriptor
+from goldsmith.model.packed import LEVELS
 from goldsmith.model.tree import TreeEntry, tree_digest
 from goldsmith.store import notes
 from goldsmith.store.check import reach
@@ -23,7 +25,7 @@ from goldsmith.store.kept import hidden, only
 from goldsmith.store.layers import StoredLayer, recall
 from goldsmith.store.layout import OURS, Layout
 from goldsmith.store.listing import read_layer
-from goldsmith.store.record import disk_manifest, image_index, is_disk
+from goldsmith.store.record import disk_manifest, image_index, is_disk, parts_of
 from goldsmith.store.tree import TreeIndex, decode, encode
 
 LARGEST_MANIFEST = 1 << 20
@@ -53,6 +55,9 @@ def remake_index(layout: Layout, image: StoredImage) -> None:
 
 def remake_list(layout: Layout, image: StoredImage) -> None:
     """The list of a tree, from its layers."""
+    wanted = lost_list(layout, image)
+    if wanted is not None and layout.blobs.has(wanted.digest, wanted.size):
+        return
     for container in layout.children(image.index.digest):
         if not is_disk(layout, container):
             _, *blobs = layout.children(container.digest)
@@ -60,8 +65,20 @@ def remake_list(layout: Layout, image: StoredImage) -> None:
             entries, lives = tree_of(layers)
             if tree_digest(entries.values()) == image.entry.note(notes.TREE):
                 shown = [only(layer, live) for layer, live in zip(layers, lives, strict=True)]
-                layout.blobs.put(encode(entries.values(), shown), oci.TREE_INDEX)
+                for level in LEVELS:
+                    data = encode(entries.values(), shown, level=level)
+                    if wanted is None:  # its disk's manifest is lost too, and made of what there is
+                        layout.blobs.put(data, oci.TREE_INDEX)
+                    elif keep(layout, wanted, data):
+                        break
             return
+
+
+def lost_list(layout: Layout, image: StoredImage) -> Descriptor | None:
+    """The list of an image's tree, if the disk's manifest is there, which names it."""
+    with suppress(GoldsmithError):
+        return parts_of(layout, image.index, image.own).tree_index
+    return None
 
 
 def remake_disk(layout: Layout, image: StoredImage) -> None:
@@ -89,6 +106,24 @@ def remake_disk(layout: Layout, image: StoredImage) -> None:
                     data = disk_manifest(tree, disk_map, literals, dict(image.entry.annotations))
                     if keep(layout, lost, data):
                         return
+
+
+def remake_evidence(layout: Layout, image: StoredImage) -> None:
+    """Manifests of documents about an image, each from the document."""
+    listed = [item for item in layout.entries() if item.note(notes.SUBJECT) == image.index.digest]
+    empty = Descriptor(oci.EMPTY, oci.digest_of(oci.EMPTY_JSON), len(oci.EMPTY_JSON))
+    for lost in listed:
+        if lost.artifact_type and not layout.blobs.has(lost.digest, lost.size):
+            for path in small(layout, LARGEST_MANIFEST):
+                blob = Descriptor(lost.artifact_type, f"sha256:{path.name}", path.stat().st_size)
+                data = oci.manifest(
+                    empty,
+                    [blob],
+                    artifact_type=lost.artifact_type,
+                    subject=replace(image.index, annotations=()),
+                )
+                if keep(layout, lost, data):
+                    break
 
 
 def keep(layout: Layout, lost: Descriptor, data: bytes) -> bool:

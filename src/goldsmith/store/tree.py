@@ -20,7 +20,7 @@ import zstandard
 from goldsmith.effects.parallel import in_order
 from goldsmith.errors import IntegrityError, UsageError
 from goldsmith.model.oci import LAYER, TREE_INDEX, Descriptor, descriptor
-from goldsmith.model.packed import unpacked
+from goldsmith.model.packed import LEVELS, unpacked
 from goldsmith.model.tree import COLUMNS, TreeEntry, normal, of_row, rows
 from goldsmith.store.blobs import Blobs, wrong
 from goldsmith.store.kept import hidden, keep_layers, whiteout
@@ -34,7 +34,6 @@ INDEX_LIMIT = 1 << 30
 LARGEST_HEAD = 32 << 20
 """Bytes of an index's first line, at most."""
 MARK = "tree 1"
-LEVEL = 9
 AT_ONCE = 2
 """Layers that are packed at once: one thread digests and writes a layer, and its file is synced in the end."""
 
@@ -157,7 +156,7 @@ def unless(unwanted: threading.Event, press: Press) -> Press:
     return pressing
 
 
-def encode(entries: Collection[TreeEntry], layers: Sequence[StoredLayer]) -> bytes:
+def encode(entries: Collection[TreeEntry], layers: Sequence[StoredLayer], *, level: int = LEVELS[0]) -> bytes:
     """The bytes of an index."""
     listed = [
         {
@@ -181,7 +180,7 @@ def encode(entries: Collection[TreeEntry], layers: Sequence[StoredLayer]) -> byt
             row += [number, place.frame, place.offset]
         lines.append(json.dumps(row, separators=(",", ":")))
     text = "\n".join([*lines, ""]).encode()
-    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(text)
+    return zstandard.ZstdCompressor(level=level, write_checksum=True).compress(text)
 
 
 def decode(data: bytes) -> TreeIndex:

@@ -191,7 +191,7 @@ class LayerPacker:
         wanted: Packed = self.index.layers[self.number].frames[frame]
         if len(raw) != wanted.raw:
             return None
-        data = pack.compress(raw)
+        data = pack.compress_as(raw, {wanted.digest})
         return data if packed(len(raw), data) == wanted else None
 
     def _raw(self, frame: int) -> Iterator[bytes]:
