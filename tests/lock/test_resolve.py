@@ -132,6 +132,9 @@ def test_an_extra_repository_with_key_credentials_and_flat_layout(
         assert caught.value.message.endswith("cannot be used: the server refuses access: 401  Unauthorized")
         with pytest.raises(InputError, match="the environment variable 'PASSWORD' is not set"):
             lock_of(recipe, server, key, home, origins=replace(origins, environment={}))
+        assert (
+            lock_of(recipe, server, key, home, origins=replace(origins, environment={}), offline=True) == lock
+        )
     kept = b"".join(path.read_bytes() for path in (home.path / "cache").rglob("*") if path.is_file())
     assert b"s3cret" not in kept
     assert b"wr0ng" not in kept

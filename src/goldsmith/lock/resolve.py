@@ -65,7 +65,11 @@ def resolve(
     if mirror is None:
         raise no_mirror(distribution.name)
     sources = base_sources(recipe.base, mirror)
-    sources += extra_sources(recipe.repositories, origins.directory, origins.environment)
+    # Offline no server is asked, so nobody needs to have credentials.
+    reached = tuple(
+        replace(item, credentials="" if offline else item.credentials) for item in recipe.repositories
+    )
+    sources += extra_sources(reached, origins.directory, origins.environment)
     with opened(home, sources, recipe.architecture, mirror) as root:
         read_lists(root, offline=offline, report=report)
         report("choosing packages")
