@@ -1,7 +1,6 @@
 """What is to be proved: a disk, what identifies it, and the recipe it was built from."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +54,7 @@ def find_subject(home: Home, ref: str, recipe: Recipe | None, *, note: Callable[
             f"{image.reference} was not built from this recipe, which makes {inputs.recipe.name!r}",
             hint="name the recipe of this image, or leave --recipe out",
         )
-    inputs = inputs or built_from(image)
+    inputs = inputs or built_from(image, note)
     if inputs and inputs.digest != image.facts.get("recipe_digest"):
         note(
             f"the recipe has changed since {image.reference} was built; the image is tested against it as it is now"
@@ -63,12 +62,17 @@ def find_subject(home: Home, ref: str, recipe: Recipe | None, *, note: Callable[
     return Subject(ref, raw_disk(home, image), image.digest, inputs)
 
 
-def built_from(image: StoredImage) -> Inputs | None:
+def built_from(image: StoredImage, note: Callable[[str], None]) -> Inputs | None:
     """The recipe that an image was built from; ``None`` where it is not there any more, or cannot be read."""
     told = image.facts.get("recipe")
     if not isinstance(told, str) or not told or not Path(told).is_file():
         return None
-    with suppress(GoldsmithError):
+    try:
         inputs = read_inputs(read_recipe(Path(told)))
-        return inputs if inputs.recipe.name == image.name else None
-    return None
+    except GoldsmithError as error:
+        note(
+            f"{error.where or told}: {error.message}; so what the recipe asks for is not tested: "
+            "mend it, or name it with --recipe and --set"
+        )
+        return None
+    return inputs if inputs.recipe.name == image.name else None
