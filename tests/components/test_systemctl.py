@@ -10,7 +10,7 @@ from goldsmith.builder.components.tree import WRAPPER
 REAL = '#!/bin/sh\nprintf "%s|" "${SYSTEMD_OFFLINE:-online}" "$@"\necho\nexit ${FAIL:-0}\n'
 
 
-def call(tmp_path: Path, *arguments: str, **more: str) -> tuple[str, int, str]:
+def call(tmp_path: Path, *arguments: str, script: Path = WRAPPER, **more: str) -> tuple[str, int, str]:
     """What is printed, the exit code, and what is recorded."""
     real, record = tmp_path / "real", tmp_path / "recorded"
     real.write_text(REAL)
@@ -21,7 +21,7 @@ def call(tmp_path: Path, *arguments: str, **more: str) -> tuple[str, int, str]:
         "GOLDSMITH_RECORDED": str(record),
     }
     done = subprocess.run(
-        ["sh", str(WRAPPER), *arguments],
+        ["sh", str(script), *arguments],
         env={**environment, **more},
         capture_output=True,
         text=True,
@@ -70,6 +70,23 @@ def call(tmp_path: Path, *arguments: str, **more: str) -> tuple[str, int, str]:
 )
 def test_systemctl(tmp_path: Path, arguments: list[str], printed: str, code: int, recorded: str) -> None:
     assert call(tmp_path, *arguments) == (printed, code, recorded)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "recorded"),
+    [
+        ("reboot", [], "reboot\n"),
+        ("poweroff", ["--force"], "poweroff --force\n"),
+        ("shutdown", ["-r", "now"], "shutdown -r now\n"),
+        ("halt", [], "halt\n"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_the_machine_is_not_stopped(tmp_path: Path, name: str, arguments: list[str], recorded: str) -> None:
+    """These programs are links to systemctl."""
+    link = tmp_path / name
+    link.symlink_to(WRAPPER)
+    assert call(tmp_path, *arguments, script=link) == ("", 0, recorded)
 
 
 def test_what_fails_for_real_is_not_recorded_as_started(tmp_path: Path) -> None:

@@ -10,6 +10,14 @@ note() {
     return 0
 }
 
+# These names are links to systemctl.
+case ${0##*/} in
+reboot | poweroff | halt | shutdown | telinit)
+    printf '%s\n' "${0##*/}${*:+ $*}" >>"$record" 2>/dev/null
+    exit 0
+    ;;
+esac
+
 # The verb is the first word that is neither an option nor the value of one.
 verb=
 units=
