@@ -10,7 +10,7 @@ from tests.fixtures_agent import NONCE
 from goldsmith.effects.sockets import Lines
 from goldsmith.errors import StepFailed, Unavailable
 from goldsmith.machine.channel import TIMED_OUT, Guest
-from goldsmith.machine.local.access import copy_in, copy_out
+from goldsmith.machine.local.copies import PART, copy_in, copy_out
 
 
 def test_a_script_runs_and_its_outputs_and_code_come_back(guest: Guest) -> None:
@@ -72,5 +72,23 @@ def test_files_and_directories_are_copied_both_ways(guest: Guest, tmp_path: Path
     (tmp_path / "room").mkdir()
     copy_out(guest, str(inside / "other-name"), tmp_path / "room")
     assert (tmp_path / "room/other-name").exists()
-    with pytest.raises(StepFailed, match="cannot be read inside"):
+    with pytest.raises(StepFailed, match="cannot be read inside") as found:
         copy_out(guest, "/nowhere/at-all", tmp_path / "x")
+    assert "No such file" in found.value.tail
+    assert not (tmp_path / "x").exists()
+
+
+def test_more_than_a_guest_has_room_for_comes_out_in_parts(guest: Guest, tmp_path: Path) -> None:
+    inside = tmp_path / "inside it's"
+    inside.mkdir()
+    (inside / "large").write_bytes(os.urandom(2 * PART + 12_345))
+    (inside / "twin").hardlink_to(inside / "large")
+    (inside / "empty").touch()
+    copy_out(guest, str(inside), tmp_path / "back")
+    for name in ("large", "twin", "empty"):
+        assert (tmp_path / "back" / name).read_bytes() == (inside / name).read_bytes()
+    assert guest.run("ls -d /run/goldsmith-copy.* /tmp/tmp.*/part").stdout == b""
+    with pytest.raises(OSError, match="Not a directory"):
+        copy_out(guest, str(inside), tmp_path / "back/empty/below")
+    assert guest.run("echo on").text == "on\n"
+    assert guest.run("ls -d /run/goldsmith-copy.* /tmp/tmp.*/part").stdout == b""

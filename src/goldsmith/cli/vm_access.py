@@ -14,14 +14,12 @@ from goldsmith.effects.terminal import join
 from goldsmith.errors import Unavailable, UsageError
 from goldsmith.machine.channel import Guest, guest
 from goldsmith.machine.local.access import (
-    copy_in,
-    copy_out,
     execute,
     need_running,
-    read_side,
     ssh_command,
     wait_for_ssh,
 )
+from goldsmith.machine.local.copies import copy_in, copy_out, read_side
 from goldsmith.machine.local.room import directory_of, find_machine
 from goldsmith.machine.qemu import TERMINAL
 from goldsmith.machine.qmp import monitor

@@ -1,9 +1,4 @@
-"""Into a machine: commands and files by way of the agent, terminals by ssh and the serial console."""
-
-import io
-import tarfile
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+"""Into a machine: commands by way of the agent, terminals by ssh and the serial console."""
 
 from goldsmith.effects.clock import monotonic, sleep
 from goldsmith.effects.sockets import banner
@@ -16,7 +11,6 @@ from goldsmith.store.home import Home
 
 HOST_KEYS = "cat /etc/ssh/ssh_host_*_key.pub 2>/dev/null; exit 0"
 HOSTS = "known_hosts"
-COPY_SECONDS = 3600.0
 BANNER_SECONDS = 5.0
 LOOK_AGAIN = 0.5
 LOGIN = """
@@ -122,82 +116,3 @@ def ssh_command(
 def execute(inside: Guest, words: tuple[str, ...], *, stdin: bytes, timeout: float) -> Done:
     """Run a command inside, as root; a shell is not between."""
     return inside.run(f"exec {quoted(*words)}", stdin=stdin, timeout=timeout)
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a copy."""
-
-    machine: str
-    """The machine; empty for this host."""
-    path: str
-    """The path there."""
-
-
-def read_side(text: str) -> Side:
-    """``NAME:PATH`` or ``PATH``; one with a slash before the colon is a path of this host."""
-    name, colon, path = text.partition(":")
-    return Side(name, path) if colon and "/" not in name else Side("", text)
-
-
-def copy_in(inside: Guest, source: Path, target: str) -> None:
-    """Copy a file or a directory into a machine: into ``target`` where that is a directory, else under its name.
-
-    Raises:
-        UsageError: there is nothing to copy.
-        StepFailed: it cannot be written inside.
-    """
-    if not source.exists():
-        raise UsageError(f"there is no {str(source)!r} on this host", hint="name a file or a directory")
-    into = inside.run(f"test -d {quoted(target)}").code == 0
-    place = PurePosixPath(target)
-    name, room = (source.resolve().name, target) if into else (place.name, str(place.parent))
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(source, arcname=name, filter=_as_root)
-    inside.check(
-        f"tar -x -f - --no-same-owner -C {quoted(room)}", stdin=packed.getvalue(), timeout=COPY_SECONDS
-    )
-
-
-def _as_root(item: tarfile.TarInfo) -> tarfile.TarInfo:
-    item.uid = item.gid = 0
-    item.uname = item.gname = "root"
-    return item
-
-
-def copy_out(inside: Guest, source: str, target: Path) -> None:
-    """Copy a file or a directory out of a machine; nothing is written outside ``target``.
-
-    Raises:
-        StepFailed: it is not there, or cannot be read.
-    """
-    place = PurePosixPath(source)
-    done = inside.run(
-        f"tar -c -f - -C {quoted(str(place.parent))} -- {quoted(place.name)}", timeout=COPY_SECONDS
-    )
-    if done.code:
-        raise StepFailed(
-            f"{source!r} cannot be read inside", hint="look at the line above", tail=done.complaint
-        )
-    into = target.is_dir()
-    links = []
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        for item in archive:
-            inner = item.name if into else item.name.partition("/")[2]
-            path = target / inner if inner else target
-            if ".." in PurePosixPath(inner).parts or inner.startswith("/"):
-                raise StepFailed(
-                    f"the machine sends a file that would lie elsewhere: {item.name!r}",
-                    hint="do not trust what runs in this machine",
-                )
-            if item.isdir():
-                path.mkdir(exist_ok=True)
-            elif item.issym():
-                links.append((path, item.linkname))
-            elif found := archive.extractfile(item):
-                path.write_bytes(found.read())
-                path.chmod(item.mode & 0o777)
-    for path, to in links:  # last, so that nothing is written through one
-        path.unlink(missing_ok=True)
-        path.symlink_to(to)
