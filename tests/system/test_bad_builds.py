@@ -101,7 +101,8 @@ def play(case: Case, world: World, person: Person | None) -> Said:
     variables = {"HOME_OF_DATA": str(world.home), "ROOM": str(world.directory.parent)}
     if "before" in case.says:
         script = ["sh", "-ec", case.says["before"]]
-        subprocess.run(script, cwd=world.directory, env={**os.environ, **variables}, check=True)
+        around = {**os.environ, **variables, **world.environment}
+        subprocess.run(script, cwd=world.directory, env=around, check=True)
     if person is not None:
         for parent in list(world.directory.parents)[:3]:  # pytest makes its directories for root alone
             parent.chmod(parent.stat().st_mode | 0o011)

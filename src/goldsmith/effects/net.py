@@ -376,7 +376,7 @@ def _error(item: Wanted, refused: Refused, tries: int) -> GoldsmithError:
     times = "" if refused.final else f" ({tries} tries)"
     return NetworkError(
         f"cannot download {address!r}: {refused.reason}{times}",
-        hint="check the network and proxy settings, or use another mirror",
+        hint=refused.hint or "check the network and proxy settings, or use another mirror",
     )
 
 

@@ -16,14 +16,21 @@ from goldsmith.errors import NoSpace
 CHUNK = 256 * 1024
 
 
-class Refused(Exception):
-    """One try failed; ``reason`` is for the message, ``final`` where another try cannot help."""
+CHANGED = "the file was changed on the server or on the way: use another mirror, or correct the checksum if it was on purpose"
 
-    def __init__(self, reason: str, *, final: bool = False, status: int = 0) -> None:
+
+class Refused(Exception):
+    """One try failed; ``reason`` is for the message, ``final`` where another try cannot help.
+
+    ``hint`` is what to do about it, where that is known.
+    """
+
+    def __init__(self, reason: str, *, final: bool = False, status: int = 0, hint: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.final = final
         self.status = status
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,7 @@ class Part:
             found = self._hashes[name].hexdigest()
             if found != digest.lower():
                 self.empty()
-                raise Refused(f"its {name} is {found}, and not {digest.lower()}")
+                raise Refused(f"its {name} is {found}, and not {digest.lower()}", hint=CHANGED)
 
 
 def part_path(path: Path) -> Path:

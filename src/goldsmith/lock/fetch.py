@@ -183,7 +183,7 @@ def fetch_downloads(
         place = room / f"download-{quote(file.url, safe='')[-120:]}-{file.checksum[:16]}"
         todo.append(Wanted(file.url, place, {file.algorithm.lower(): file.checksum.lower()}))
     if todo and offline:
-        raise _offline([shown(item.url) for item in todo])
+        raise _offline(list(dict.fromkeys(shown(item.url) for item in todo)))
     proxies = mirror.proxies if mirror else Proxies()
     for got in net.download(todo, jobs=jobs, proxies=proxies, progress=progress):
         net.keep(got, package_path(home, got.sha256))
