@@ -1,7 +1,9 @@
 import errno
 import subprocess
 import sys
-from dataclasses import replace
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from tests.store.recording import record
 from tests.store.trees import EPOCH, noise, opener, tree_of
 
 from goldsmith.disk.digest import disk_digest
+from goldsmith.effects.drafts import Kernel
 from goldsmith.errors import GoldsmithError, NoSpace
 from goldsmith.model.tree import tree_digest
 from goldsmith.store.check import check
@@ -56,6 +59,36 @@ def test_gc_waits_for_those_who_record(tmp_path: Path) -> None:
         assert layout.blobs.has(mine.digest)
     assert child.wait(20) == 0
     assert not layout.blobs.has(mine.digest)
+
+
+@dataclass
+class Beside(Kernel):
+    """The real door; before ``index.json`` gets its name, something else is begun, which gets half a second."""
+
+    begin: Callable[[], object]
+    begun: list[threading.Thread] = field(default_factory=list)
+
+    def rename(self, old: Path, new: Path) -> None:
+        if new.name == "index.json":
+            self.begun.append(threading.Thread(target=self.begin))
+            self.begun[-1].start()
+            self.begun[-1].join(0.5)
+        super().rename(old, new)
+
+
+@pytest.mark.parametrize("what", [collect, sweep])
+def test_a_name_that_is_given_meanwhile_is_not_taken_for_unfinished(
+    tmp_path: Path, what: Callable[[Layout], object]
+) -> None:
+    """Tags are given without holding the store."""
+    layout = Layout(tmp_path / "store")
+    item = keep(layout, 1, tmp_path).index
+    door = Beside(lambda: what(layout))
+    replace(layout, door=door).tag("web:golden", item)
+    for thread in door.begun:
+        thread.join()
+    assert layout.resolve("web:golden").digest == item.digest
+    assert (len(door.begun), check(layout, read=True)) == (1, [])
 
 
 def test_what_killed_writers_left_is_swept_unless_somebody_writes(tmp_path: Path) -> None:

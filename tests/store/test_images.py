@@ -13,15 +13,18 @@ from goldsmith.errors import UsageError
 from goldsmith.model import oci
 from goldsmith.store import notes
 from goldsmith.store.check import check
+from goldsmith.store.gc import collect
 from goldsmith.store.home import Home
 from goldsmith.store.images import (
     StoredImage,
     all_images,
+    delete_image,
     find,
     images_named,
     layout_of,
     make_newest,
     name_image,
+    tag_image,
     whole,
 )
 
@@ -108,6 +111,21 @@ def test_the_newest_is_what_was_asked_for_last(tmp_path: Path) -> None:
     assert make_newest(home, replace(first, newest=False)).newest
     assert find(home, "web:1.0.0") == first
     assert find(home, "web").build == 1
+
+
+def test_what_was_deleted_meanwhile_gets_no_name(tmp_path: Path) -> None:
+    """Between finding and naming, another process may have deleted it, and a third collected its objects."""
+    home = Home(tmp_path)
+    image = kept(home, "web", "1.0.0", "one")
+    delete_image(home, "web:1.0.0")
+    collect(layout_of(home))
+    for name in (
+        lambda: tag_image(home, image, "golden"),
+        lambda: make_newest(home, replace(image, newest=False)),
+    ):
+        with pytest.raises(UsageError, match="was deleted meanwhile"):
+            name()
+    assert layout_of(home).refs() == {}
 
 
 def test_an_image_that_another_program_has_put_there(tmp_path: Path) -> None:
@@ -209,6 +227,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tests.store.kept import keep
+from goldsmith.store.gc import collect
 from goldsmith.store.home import Home
 
 home, own = Home(Path(sys.argv[1])), sys.argv[2]

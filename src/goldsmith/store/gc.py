@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goldsmith.effects.drafts import PREFIX
+from goldsmith.effects.files import locked
 from goldsmith.errors import IntegrityError
 from goldsmith.model.oci import DIGEST
 from goldsmith.store.check import reach
 from goldsmith.store.layers import recall
-from goldsmith.store.layout import Layout
+from goldsmith.store.layout import LOCK, Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,15 @@ def collect(layout: Layout, *, pretend: bool = False) -> Collected:
             ),
             key=lambda path: path.name,
         )
-        rooms = (layout.directory, layout.blobs.directory, layout.known)
-        drafts = sorted(path for room in rooms if room.is_dir() for path in room.glob(f"{PREFIX}*"))
-        size = sum(path.stat().st_size for path in [*unused, *drafts])
         if not pretend:
             layout.prune(lambda item: item.digest not in found.needed)
-            for path in [*unused, *drafts]:
+        with locked(layout.directory / LOCK):  # who only gives names does not hold the store
+            drafts = [path for room in rooms(layout) for path in sorted(room.glob(f"{PREFIX}*"))]
+            size = sum(path.stat().st_size for path in [*unused, *drafts])
+            for path in () if pretend else drafts:
+                layout.door.remove(path)
+        if not pretend:
+            for path in unused:
                 layout.door.remove(path)
             forget(layout)
     return Collected(tuple(f"sha256:{path.name}" for path in unused), tuple(drafts), size)
@@ -68,10 +72,15 @@ def sweep(layout: Layout) -> None:
     """Remove what writers left that were killed, unless somebody is writing; what can be resumed stays."""
     if not layout.directory.is_dir():
         return
-    with suppress(BlockingIOError), layout.used(alone=True, wait=False):
-        for room in (layout.directory, layout.blobs.directory, layout.known):
+    with suppress(BlockingIOError), layout.used(alone=True, wait=False), locked(layout.directory / LOCK):
+        for room in rooms(layout):
             for path in sorted(room.glob(f"{PREFIX}*-*")):
                 layout.door.remove(path)
+
+
+def rooms(layout: Layout) -> list[Path]:
+    """The directories in which something is written."""
+    return [room for room in (layout.directory, layout.blobs.directory, layout.known) if room.is_dir()]
 
 
 def forget(layout: Layout) -> None:

@@ -235,11 +235,16 @@ def whole(layout: Layout, item: Descriptor) -> bool:
 
 
 def make_newest(home: Home, image: StoredImage) -> StoredImage:
-    """Note that a build has given an image again: names without a build number mean it from now on."""
+    """Note that a build has given an image again: names without a build number mean it from now on.
+
+    Raises:
+        UsageError: somebody has deleted it meanwhile.
+    """
     if image.newest:
         return image
 
     def change(refs: Refs) -> None:
+        refuse_gone(refs, image)
         refs[f"{image.name}:{image.version}"] = replace(image.index, annotations=())
 
     layout_of(home).change(change)
@@ -255,7 +260,7 @@ def tag_image(home: Home, image: StoredImage, tag: str) -> str:
         tag: ``TAG`` or ``NAME:TAG``. A version is a name that only the builds of that version can have.
 
     Raises:
-        UsageError: it cannot be a name, or belongs to others.
+        UsageError: it cannot be a name, or belongs to others; or somebody has deleted the image meanwhile.
     """
     reference = tag if ":" in tag else f"{image.name}:{tag}"
     moving = MOVING.fullmatch(reference)
@@ -266,10 +271,17 @@ def tag_image(home: Home, image: StoredImage, tag: str) -> str:
         )
 
     def change(refs: Refs) -> None:
+        refuse_gone(refs, image)
         refs[reference] = image.index
 
     layout_of(home).change(change)
     return reference
+
+
+def refuse_gone(refs: Refs, image: StoredImage) -> None:
+    """Refuse to name an image that no ref names any more: what it is made of may be collected already."""
+    if all(item.digest != image.index.digest for item in refs.values()):
+        raise UsageError(f"{image.own} was deleted meanwhile", hint="build or pull it again")
 
 
 def delete_image(home: Home, reference: str) -> list[str]:

@@ -29,6 +29,8 @@ from goldsmith.store.blobs import Blobs, wrong
 from goldsmith.store.notes import BUILD, LISTED, LISTING, SUBJECT
 
 MARKER = b'{"imageLayoutVersion":"1.0.0"}'
+LOCK = ".lock"
+"""Held by a writer of ``index.json``."""
 DAMAGED = "damaged"
 """The directory in which objects are put aside that are not what their names say."""
 OURS = frozenset({oci.REF_NAME, BUILD, LISTING, SUBJECT})
@@ -209,7 +211,7 @@ class Layout:
 
     def rewrite(self) -> None:
         """Write marker and ``index.json`` anew from what they say; mends what another program has changed."""
-        with locked(self.directory / ".lock"):
+        with locked(self.directory / LOCK):
             self._write("oci-layout", MARKER)
             self._write("index.json", sealed(oci.index(self.entries())))
             self.door.sync(self.directory)
@@ -230,7 +232,7 @@ class Layout:
     def _become(self, change: Callable[[Entries], Entries]) -> None:
         """Let ``index.json`` list other things, in one step."""
         self.blobs.settle()
-        with locked(self.directory / ".lock"):
+        with locked(self.directory / LOCK):
             before = self.entries()
             after = change(before)
             if after == before:
