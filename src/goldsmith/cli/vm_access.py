@@ -21,6 +21,7 @@ from goldsmith.machine.local.access import (
 )
 from goldsmith.machine.local.copies import copy_in, copy_out, read_side
 from goldsmith.machine.local.room import directory_of, find_machine
+from goldsmith.machine.local.stalled import refuse_stalled
 from goldsmith.machine.qemu import TERMINAL
 from goldsmith.machine.qmp import monitor
 from goldsmith.machine.reach import connected
@@ -43,8 +44,12 @@ def inside(home: Home, name: str, wait: float) -> Iterator[tuple[LocalMachine, R
     """A running machine and a connection to its agent."""
     machine = find_machine(home, name)
     run = need_running(home, machine)
-    with guest(directory_of(home, name), run.nonce, wait) as found:
-        yield machine, run, found
+    try:
+        with guest(directory_of(home, name), run.nonce, wait) as found:
+            yield machine, run, found
+    except Unavailable:
+        refuse_stalled(directory_of(home, name), name)
+        raise
 
 
 @click.command("ssh", context_settings=PASSED_ON)

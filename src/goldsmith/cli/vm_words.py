@@ -1,13 +1,22 @@
 """Local machines for people and for other programs."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from goldsmith.machine.local.layers import size_of
 from goldsmith.machine.local.renew import known_identity
 from goldsmith.machine.local.room import directory_of, running
+from goldsmith.machine.local.stalled import is_stalled
 from goldsmith.model.canonical import plain
-from goldsmith.model.vm import LocalMachine, Snapshot
+from goldsmith.model.vm import LocalMachine, Run, Snapshot
 from goldsmith.store.home import Home
+
+
+def state(directory: Path, run: Run | None) -> str:
+    """``stopped``, ``running``, or ``stalled`` for want of room on this host."""
+    if run is None:
+        return "stopped"
+    return "stalled" if is_stalled(directory) else "running"
 
 
 def as_object(home: Home, machine: LocalMachine) -> dict[str, object]:
@@ -16,7 +25,7 @@ def as_object(home: Home, machine: LocalMachine) -> dict[str, object]:
     run = running(directory) if directory.exists() else None
     return {
         "name": machine.name,
-        "state": "running" if run else "stopped",
+        "state": state(directory, run),
         "image": machine.origin.reference,
         "image_digest": machine.origin.digest or None,
         "uuid": machine.uuid,
@@ -57,9 +66,9 @@ def in_words(home: Home, machine: LocalMachine) -> str:
     """A machine for people."""
     directory = directory_of(home, machine.name)
     run = running(directory)
-    state = f"running since {run.since} ({run.accelerator.value}, process {run.pid})" if run else "stopped"
+    since = f" since {run.since} ({run.accelerator.value}, process {run.pid})" if run else ""
     rows = [
-        ("state", state),
+        ("state", f"{state(directory, run)}{since}"),
         ("image", machine.origin.reference),
         ("digest", machine.origin.digest),
         ("memory", f"{machine.memory} MiB, {machine.cpus} CPU{'s' if machine.cpus > 1 else ''}"),
@@ -80,9 +89,17 @@ def listing(home: Home, machines: Sequence[LocalMachine]) -> str:
     """All machines, one a line."""
     rows = [("NAME", "STATE", "IMAGE", "MEMORY", "PORTS")]
     for machine in machines:
-        state = "running" if running(directory_of(home, machine.name)) else "stopped"
+        directory = directory_of(home, machine.name)
         ports = ",".join(f"{port.host}:{port.guest}" for port in machine.forwards)
-        rows.append((machine.name, state, machine.origin.reference, f"{machine.memory} MiB", ports))
+        rows.append(
+            (
+                machine.name,
+                state(directory, running(directory)),
+                machine.origin.reference,
+                f"{machine.memory} MiB",
+                ports,
+            )
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

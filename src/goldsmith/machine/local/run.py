@@ -22,6 +22,7 @@ from goldsmith.machine.local.layers import collect, layer_path
 from goldsmith.machine.local.origin import check_origin
 from goldsmith.machine.local.room import RUNNING, directory_of, running, save, save_run
 from goldsmith.machine.local.seed import credentials, write_seed
+from goldsmith.machine.local.stalled import go_on, refuse_stalled
 from goldsmith.machine.need import need_memory, need_space
 from goldsmith.machine.probe import accelerator as find_accelerator
 from goldsmith.machine.qemu import CONSOLE, FIRMWARE, REPORT, command
@@ -60,6 +61,8 @@ class Start:
 def start(home: Home, machine: LocalMachine, how: Start = Start()) -> Run:
     """Start a machine that is held; QEMU answers when this returns, the guest has its boot before it.
 
+    One that stands still for want of room goes on.
+
     Whatever ends this early, Ctrl-C too, leaves no QEMU running.
 
     Raises:
@@ -71,7 +74,10 @@ def start(home: Home, machine: LocalMachine, how: Start = Start()) -> Run:
     """
     need("qemu-system-x86_64", "qemu-img")
     directory = directory_of(home, machine.name)
-    if running(directory):
+    run = running(directory)
+    if run and go_on(directory):
+        return run
+    if run:
         raise UsageError(f"{machine.name!r} runs already", hint="stop it first: goldsmith vm stop")
     need_space(directory)
     need_memory(machine.memory)
@@ -174,11 +180,13 @@ def stop(
 
     Raises:
         Unavailable: it did not end in time; it still runs.
+        NoSpace: it stands still.
     """
     directory = directory_of(home, machine.name)
     run = running(directory)
     if run is None:
         return False
+    refuse_stalled(directory, machine.name)
     if not _asked_inside(directory, run):
         show("nothing inside answers; pressing the power button")
         with suppress(StepFailed), monitor(directory) as qemu:

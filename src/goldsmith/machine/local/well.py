@@ -9,6 +9,7 @@ from goldsmith.errors import CheckFailed
 from goldsmith.machine.agent import is_complete, read_report, said
 from goldsmith.machine.launch import read
 from goldsmith.machine.local.room import RUNNING
+from goldsmith.machine.local.stalled import refuse_stalled
 from goldsmith.machine.qemu import CONSOLE, FIRMWARE, REPORT
 from goldsmith.machine.reading import Growing
 from goldsmith.machine.verdict import in_trouble, judge, silent
@@ -31,6 +32,7 @@ def wait_until_well(
 
     Raises:
         CheckFailed: it is not well, ended, or said nothing in time.
+        NoSpace: it stands still.
     """
     deadline = monotonic() + timeout
     shown = 0
@@ -54,6 +56,7 @@ def wait_until_well(
                 "the machine switched itself off before it was up", hint="look at goldsmith vm logs"
             )
         if monotonic() >= deadline:
+            refuse_stalled(directory, directory.name)
             raise silent(words, lines, timeout)
         sleep(LOOK_AGAIN)
 
