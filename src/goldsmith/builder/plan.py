@@ -63,7 +63,7 @@ def plan_build(recipe: Recipe, lock: Lock, contents: Contents) -> Plan:
     if recipe.base.image:
         _add(steps, ground, "base", "base", {"tree": recipe.base.tree})
     below = _install(
-        steps, lock.packages, lock, "", initramfs=True, spec=plain(recipe.disk), ground=tuple(ground)
+        steps, lock.packages, lock, "", initramfs=True, root=recipe.disk.root, ground=tuple(ground)
     )
     _copies(steps, below, recipe)
     _add(steps, below, "accounts", "accounts", _accounts_facts(recipe, lock))
@@ -77,7 +77,8 @@ def plan_build(recipe: Recipe, lock: Lock, contents: Contents) -> Plan:
     finish = {
         "name": recipe.name,
         "architecture": recipe.architecture,
-        "disk": plain(recipe.disk),
+        # Its size is nothing to the tree: a larger disk is the last step's work alone.
+        "disk": {"root": recipe.disk.root, "boot": recipe.disk.boot},
         "kernel": plain(recipe.customizations.kernel),
         "seal": plain(recipe.seal),
         "epoch": lock.epoch,
@@ -103,7 +104,7 @@ def _install(
     prefix: str,
     *,
     initramfs: bool,
-    spec: object = None,
+    root: str = "",
     ground: tuple[str, ...] = (),
 ) -> list[str]:
     below: list[str] = [*ground]
@@ -126,13 +127,13 @@ def _install(
         # An image has its initramfs; the last step makes it anew if need be.
         if initramfs and not late and not ground:
             late = f"{prefix}initramfs"
-            facts = {"epoch": lock.epoch, "disk": spec}
+            facts = {"epoch": lock.epoch, "disk": {"root": root}}
             steps.append(Step(late, "initramfs", VERSIONS["initramfs"], facts, tuple(below)))
     if late:
         below.append(late)
-    elif ground and isinstance(spec, Mapping) and spec.get("root") == "erofs":
+    elif ground and root == "erofs":
         # A root that is read-only wants more in its initramfs than any image brings.
-        _add(steps, below, "initramfs", "initramfs", {"epoch": lock.epoch, "disk": spec})
+        _add(steps, below, "initramfs", "initramfs", {"epoch": lock.epoch, "disk": {"root": root}})
     return below
 
 

@@ -9,7 +9,7 @@ from goldsmith.builder.seal.kept import own_certificate
 from goldsmith.errors import InputError
 from goldsmith.model.canonical import digest, plain
 from goldsmith.model.lock import Lock
-from goldsmith.model.plan import Plan, keys
+from goldsmith.model.plan import Plan, Step, keys
 from goldsmith.store.home import Home
 from goldsmith.store.images import StoredImage, images_named, layout_of, make_newest, whole
 
@@ -28,8 +28,15 @@ class Planned:
     plan: Plan
     keys: Mapping[str, str]
     """The key of each step."""
+    whole: Step
+    """The last step: the disk and the image of the finished tree."""
     key: str
     """The key of the whole: finished tree, disk and tools."""
+
+    @property
+    def all_keys(self) -> Mapping[str, str]:
+        """The key of each step, the last one's too."""
+        return {**self.keys, self.whole.name: self.key}
 
 
 def plan(inputs: Inputs, lock: Lock) -> Planned:
@@ -51,9 +58,10 @@ def plan(inputs: Inputs, lock: Lock) -> Planned:
         "labels": plain(recipe.labels),
         "disk": plain(recipe.disk),
         "tools": lock.tools,
-        "tree": [step_keys[name] for name in steps.tree],
     }
-    return Planned(inputs, lock, steps, step_keys, digest(facts))
+    whole = Step("disk", "disk", DISK_VERSION, facts, steps.tree)
+    key = digest({**facts, "tree": [step_keys[name] for name in steps.tree]})
+    return Planned(inputs, lock, steps, step_keys, whole, key)
 
 
 def known_build(home: Home, planned: Planned) -> StoredImage | None:

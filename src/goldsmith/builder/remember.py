@@ -2,13 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
+from goldsmith.builder.planned import Planned
 from goldsmith.effects.files import write_durably
 from goldsmith.model.canonical import plain
 from goldsmith.model.plan import Step
 from goldsmith.store.home import Home
+
+HIDDEN = "(not kept)"
 
 
 def record_file(home: Home, recipe: Path) -> Path:
@@ -17,13 +20,31 @@ def record_file(home: Home, recipe: Path) -> Path:
     return home / f"builds/{recipe.stem}-{name}.json"
 
 
-def remember(home: Home, recipe: Path, steps: Sequence[Step], keys: Mapping[str, str]) -> None:
-    """Keep the facts of each step."""
+def remember(home: Home, recipe: Path, planned: Planned) -> None:
+    """Keep the facts of each step, passwords left out; nothing is written where that is known already."""
+    keys = planned.all_keys
+    steps = (*planned.plan.steps, planned.whole)
     rows = {
-        step.name: {"key": keys[step.name], "facts": plain(step.facts), "below": list(step.below)}
-        for step in steps
+        step.name: {"key": keys[step.name], "facts": told(step), "below": list(step.below)} for step in steps
     }
-    write_durably(record_file(home, recipe), json.dumps(rows, sort_keys=True).encode())
+    data = json.dumps(rows, sort_keys=True).encode()
+    path = record_file(home, recipe)
+    if not path.is_file() or path.read_bytes() != data:
+        write_durably(path, data)
+
+
+def told(step: Step) -> object:
+    """A step's facts as they may be printed and kept: without passwords."""
+    return _without_passwords(plain(step.facts))
+
+
+def _without_passwords(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {
+            key: HIDDEN if key == "password" and item else _without_passwords(item)
+            for key, item in value.items()
+        }
+    return [_without_passwords(item) for item in value] if isinstance(value, list) else value
 
 
 def recall(home: Home, recipe: Path) -> Mapping[str, Mapping[str, object]]:

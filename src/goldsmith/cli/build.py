@@ -101,7 +101,6 @@ def command(
                 wanted=Wanted(output, tuple(chosen)),
                 aftermath=aftermath,
             )
-            remember(home, recipe, planned.plan.steps, planned.keys)
             image, artifacts = built.image, built.artifacts
             steps = [
                 {"name": s.name, "key": s.key, "cached": s.cached, "seconds": round(s.seconds, 3)}
@@ -109,10 +108,11 @@ def command(
             ]
         else:
             steps = [
-                {"name": s.name, "key": planned.keys[s.name], "cached": True, "seconds": 0.0}
-                for s in planned.plan.steps
+                {"name": name, "key": key, "cached": True, "seconds": 0.0}
+                for name, key in planned.all_keys.items()
             ]
             artifacts = write_outputs(home, image, output, chosen, jobs=jobs) if output else ()
+        remember(home, recipe, planned)
         warnings = image.facts.get("warnings", [])
         assert isinstance(warnings, list)
         for warning in warnings:

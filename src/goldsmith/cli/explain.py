@@ -9,13 +9,15 @@ import click
 from goldsmith.builder import layers
 from goldsmith.builder.planned import Planned, stored
 from goldsmith.builder.prepare import decide
-from goldsmith.builder.remember import recall
+from goldsmith.builder.remember import recall, told
 from goldsmith.builder.request import Request
 from goldsmith.cli.settings import read_settings
 from goldsmith.effects import namespace
-from goldsmith.model.canonical import plain
 from goldsmith.model.plan import Step, difference
 from goldsmith.store.home import Home, find_home
+
+OTHERWISE = {"accounts": "a password"}
+"""What else decides a kind of step, where its facts are the same and it stands on the same."""
 
 
 @click.command(short_help="Say which steps would run, and why.")
@@ -49,29 +51,29 @@ def explain(
     for step in planned.plan.steps:
         key = planned.keys[step.name]
         runs = layers.load(home, key) is None
-        reasons = reasons_of(step, before.get(step.name), running) if runs else []
+        reasons = reasons_of(step, key, before.get(step.name), running) if runs else []
         if runs:
             running.add(step.name)
         rows.append({"name": step.name, "key": key, "runs": runs, "reasons": reasons})
     runs = stored(home, planned) is None
-    reasons = [f"{rows[-1]['name']} would run"] if rows[-1]["runs"] else []
-    if runs and not reasons:
-        reasons = [
-            "the disk, its tools, or the image's name, version or labels changed, or it was never made"
-        ]
-    rows.append({"name": "disk", "key": planned.key, "runs": runs, "reasons": reasons})
+    reasons = reasons_of(planned.whole, planned.key, before.get(planned.whole.name), running) if runs else []
+    rows.append({"name": planned.whole.name, "key": planned.key, "runs": runs, "reasons": reasons})
     return rows
 
 
-def reasons_of(step: Step, before: Mapping[str, object] | None, running: set[str]) -> list[str]:
+def reasons_of(step: Step, key: str, before: Mapping[str, object] | None, running: set[str]) -> list[str]:
     """Why a step would run."""
     if before is None:
         return ["it was never run for this recipe"]
-    old, new = before["facts"], plain(step.facts)
+    old, new = before["facts"], told(step)
     assert isinstance(old, Mapping)
     assert isinstance(new, Mapping)
     reasons = difference(old, new)
     below = [name for name in step.below if name in running]
     if below:
         reasons.append(f"{below[0]} would run, and it stands on that")
-    return reasons or ["its result is not in the cache any more"]
+    if reasons:
+        return reasons
+    if before["key"] == key:
+        return ["its result is not in the cache any more"]
+    return [f"{OTHERWISE.get(step.kind, 'the code of such steps, or a step below it')} changed"]
