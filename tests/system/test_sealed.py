@@ -59,9 +59,11 @@ customizations:
   hostname: kept.example
   user:
     - {name: ops, password: correct horse battery staple}
-seal: {keep: [machine-id]}
+seal: {keep: [machine-id, ssh-host-keys, user-keys]}
 """
-COMPONENT = """\
+KEY = "/etc/ssh/ssh_host_ed25519_key"
+PERSONS = "/root/.gnupg/private/one.key"
+COMPONENT = f"""\
 name: Id
 schemaVersion: 1.0
 phases:
@@ -70,7 +72,9 @@ phases:
       - name: Id
         action: CreateFile
         inputs:
-          - {path: /etc/machine-id, content: "0123456789abcdef0123456789abcdef", overwrite: true}
+          - {{path: /etc/machine-id, content: "0123456789abcdef0123456789abcdef", overwrite: true}}
+          - {{path: {KEY}, content: {json.dumps(secrets.fixed_key("host"))}, overwrite: true}}
+          - {{path: {PERSONS}, content: {json.dumps(secrets.fixed_key("person"))}, overwrite: true}}
 """
 
 
@@ -89,6 +93,10 @@ FOREIGN = {
     ("machine-id", "/etc/machine-id"),
     ("hostname", "/etc/hostname"),
     ("password-hash", "/etc/shadow"),
+    ("ssh-host-keys", KEY),
+    ("private-key", KEY),
+    ("user-keys", str(Path(PERSONS).parent)),
+    ("private-key", PERSONS),
 }
 """What is found in it by whoever does not know its recipe."""
 
@@ -114,6 +122,7 @@ def test_what_the_recipe_wants_stays_and_is_written_down(keeping: Home, tmp_path
     notes = " ".join(leaks["notes"])
     assert "the recipe keeps /etc/machine-id" in notes
     assert "/etc/shadow holds a secret (password-hash) that the recipe itself declares" in notes
+    assert f"{KEY} holds a secret (private-key) that the recipe itself declares" in notes
     goldsmith("export", "keeping", "--format", "raw", "--output", "disk.raw", home=home, cwd=tmp_path)
     goldsmith(
         "export", "keeping", "--format", "oci-archive", "--output", "image.tar", home=home, cwd=tmp_path

@@ -53,7 +53,7 @@ def look(subject: Subject, find: Detector, *, home: Home | None = None, jobs: in
     hidden, shown = [], []
     for leak in found:
         in_root = leak.where is Where.FILE and not leak.partition
-        if in_root and leak.path in subject.declared:
+        if in_root and subject.allows(leak.path):
             hidden.append(leak)
         elif not (in_root and packaged.vouches(leak.path)):
             shown.append(leak)

@@ -52,7 +52,9 @@ def _with_certificate(layout: Layout, image: StoredImage, subject: Subject) -> S
         if item.paths and item.reason == "recipe"
     )
     declared = frozenset(certificate.declared if certificate else ())
-    return replace(subject, declared=declared, keep=frozenset(item.operation for item in exceptions))
+    kept = frozenset(path for item in exceptions if item.reason == "recipe" for path in item.paths)
+    keep = frozenset(item.operation for item in exceptions)
+    return replace(subject, declared=declared, keep=keep, kept=kept)
 
 
 def _from_disk(home: Home, image: StoredImage, stack: ExitStack, *, jobs: int) -> Subject:

@@ -72,8 +72,8 @@ No finding is:
 - **a file as its package ships it**, such as the example keys in cloud-init's documentation. Packages that goldsmith has
   fetched itself are compared by SHA-256, by what their signed index said. Of others the image's own list of MD5
   sums is believed, and the report says so. Python's byte code counts as its source.
-- **what the recipe declares**, in images that goldsmith has built: declared files, and operations in `seal.keep`. The
-  report lists both as notes.
+- **what the recipe declares**, in images that goldsmith has built: declared files, operations in `seal.keep`, and secrets
+  in what these keep. The report lists all of them as notes.
 
 Archives and compressed files inside the image (an initramfs, `.gz` logs) are not looked into. Nor are encrypted partitions, earlier
 states that a qcow2 file keeps (`qemu-img snapshot`), and files of other file systems by name: of xfs, btrfs or LVM only the bytes as they
