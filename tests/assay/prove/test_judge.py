@@ -139,17 +139,17 @@ def test_what_may_differ_is_no_finding(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "name"),
+    ("expected", "name", "reason"),
     [
-        (Expected(ports=("80:tcp",)), "listening ports"),
-        (Expected(setuid=()), "setuid files"),
-        (Expected(boot_seconds=60), "boot time in seconds"),
-        (Expected(memory=1 << 20), "memory in use in bytes"),
-        (Expected(disk=1 << 20), "root file system in use in bytes"),
+        (Expected(ports=("80:tcp",)), "listening ports", "not expected: 22:tcp"),
+        (Expected(setuid=()), "setuid files", "not expected: /usr/bin/su"),
+        (Expected(boot_seconds=60), "boot time", "67.60 s is more than the budget of 60 s"),
+        (Expected(memory=1 << 20), "memory in use", "100.00 MiB is more than the budget of 1 MiB"),
+        (Expected(disk=1 << 20), "root file system in use", "512.00 MiB is more than the budget of 1 MiB"),
     ],
 )
-def test_a_surface_or_a_budget_that_is_overrun_fails(expected: Expected, name: str) -> None:
-    assert list(failures(list(judge.surface(ONE, expected)))) == [name]
+def test_a_surface_or_a_budget_that_is_overrun_fails(expected: Expected, name: str, reason: str) -> None:
+    assert failures(list(judge.surface(ONE, expected))) == {name: reason}
     assert failures(list(judge.surface(ONE, NOTHING))) == {}
 
 

@@ -110,19 +110,21 @@ def surface(facts: Facts, expected: Expected) -> Iterator[Assertion]:
     yield _room(facts.report)
     seconds = startup(facts.report)
     budgets = (
-        ("boot time in seconds", seconds, expected.boot_seconds),
-        ("memory in use in bytes", facts.memory, expected.memory),
-        ("root file system in use in bytes", facts.report.root_used, expected.disk),
+        ("boot time", seconds, expected.boot_seconds, 1, "s"),
+        ("memory in use", facts.memory, expected.memory, 1 << 20, "MiB"),
+        ("root file system in use", facts.report.root_used, expected.disk, 1 << 20, "MiB"),
     )
-    for name, value, budget in budgets:
+    for name, value, budget, scale, unit in budgets:
         if value is None:
             yield skipped(Group.SURFACE, name, "the machine does not say")
-        elif budget is not None and value > budget:
-            yield failed(Group.SURFACE, name, f"{value:g} is more than the budget of {budget:g}")
+            continue
+        told = f"{value / scale:.2f} {unit}"
+        if budget is None:
+            yield passed(Group.SURFACE, name, told)
+        elif value > budget:
+            yield failed(Group.SURFACE, name, f"{told} is more than the budget of {budget / scale:g} {unit}")
         else:
-            yield passed(
-                Group.SURFACE, name, f"{value:g}" + (f" of {budget:g}" if budget is not None else "")
-            )
+            yield passed(Group.SURFACE, name, f"{told} of {budget / scale:g}")
 
 
 def _room(report: GuestReport) -> Assertion:
