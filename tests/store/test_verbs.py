@@ -171,6 +171,7 @@ def test_cat(home: Home, path: str) -> None:
         pytest.param(["tag", "web", "web:2.0.0"], "is the name of a version", id="a version as a tag"),
         pytest.param(["tag", "web", "web:1.1.0-b9"], "is the name of a version", id="a build as a tag"),
         pytest.param(["tag", "web", "Web:x"], "cannot name an image", id="no name"),
+        pytest.param(["tag", "web", "api:x"], "a name of another image", id="another image's tag"),
         pytest.param(
             ["export", "./x", "--format", "tar", "--output", "o"], "only an image", id="a path as tar"
         ),

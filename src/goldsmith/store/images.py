@@ -269,6 +269,11 @@ def tag_image(home: Home, image: StoredImage, tag: str) -> str:
             f"{reference!r} is the name of a version, and {image.own} is not a build of it",
             hint="choose a word, as in web:golden; versions and build numbers come from recipes",
         )
+    if REFERENCE.fullmatch(reference) and not reference.startswith(f"{image.name}:"):
+        raise UsageError(
+            f"{reference!r} would be a name of another image than {image.own}",
+            hint=f"choose one of its own: {image.name}:{reference.partition(':')[2]}",
+        )
 
     def change(refs: Refs) -> None:
         refuse_gone(refs, image)
