@@ -113,12 +113,12 @@ def test_a_machine_that_resets_itself_is_not_well(home: Home, disk_that_says: Di
     [
         pytest.param(
             "working\r\n",
-            "the machine was not up within 2 s\n  | working",
+            "the machine was not up within {} s\n  | working",
             id="one that goes on for ever",
         ),
         pytest.param(
             "Debian GNU/Linux 12 old ttyS0\r\n\r\nold login: ",
-            "the machine shows a login prompt, but nothing inside reported within 2 s"
+            "the machine shows a login prompt, but nothing inside reported within {} s"
             "\n  | Debian GNU/Linux 12 old ttyS0\n  | old login:",
             id="one that nothing can report from",
         ),
@@ -127,7 +127,12 @@ def test_a_machine_that_resets_itself_is_not_well(home: Home, disk_that_says: Di
 def test_a_machine_that_does_not_report_in_time_is_told_apart(
     home: Home, disk_that_says: DiskThatSays, text: str, message: str
 ) -> None:
-    assert failure(disk_that_says(text), home, timeout=2).message == message
+    disk = disk_that_says(text)
+    for seconds in (2, 20, 100):  # a busy host takes longer to its first word
+        told = failure(disk, home, timeout=seconds).message
+        if "wrote nothing" not in told:
+            break
+    assert told == message.format(seconds)
 
 
 def test_the_console_is_shown_as_it_comes(home: Home, disk_that_says: DiskThatSays) -> None:
