@@ -13,6 +13,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.store.ground import LISTS
 from tests.store.trees import EPOCH, Tree, directory, linked, noise, nothing, opener, tree_of, trees
 
 from goldsmith.errors import IntegrityError, UsageError
@@ -355,3 +356,25 @@ def test_owners_are_dpkgs_also_through_merged_directories() -> None:
     )
     owners = dpkg_owners(entries, opener(contents))
     assert (owners["/usr/bin/sh"], owners["/usr/lib/x"]) == ("dash", "libx")
+
+
+X = "/usr/lib/x"
+ODD_LISTS: dict[str, tuple[TreeEntry, dict[str, str]]] = {
+    "a directory": (TreeEntry(f"{LISTS}/a.list", "dir", 0o755, 0, 0, 0), {}),
+    "a link": (TreeEntry(f"{LISTS}/a.list", "symlink", 0o777, 0, 0, 0, target=X), {}),
+    "far too large": (TreeEntry(f"{LISTS}/a.list", "file", 0o644, 0, 0, 0, 1 << 30, "0" * 64), {}),
+    "of a package whose name is no text": (
+        TreeEntry(f"{LISTS}/\udcff.list", "file", 0o644, 0, 0, 0, 15, "0" * 64),
+        {X: "\udcff"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD_LISTS)
+def test_lists_of_packages_may_be_anything(name: str) -> None:
+    entries, contents = tree_of({X: b"x"})
+    listed, owners = ODD_LISTS[name]
+    entries[listed.path] = listed
+    contents[listed.path] = f"/gone\n{X}\n".encode()
+    assert dpkg_owners(entries, opener(contents)) == owners
+    assert partition(entries, homes(entries, owners))

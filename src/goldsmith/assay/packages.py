@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 
 STATUS = "/var/lib/dpkg/status"
+LONGEST = 12
+"""Digits of a size that is believed."""
 FIELD = re.compile(r"^([A-Za-z-]+): (.*)$", re.MULTILINE)
 
 
@@ -31,6 +33,6 @@ def installed(status: bytes) -> dict[str, Installed]:
         name = fields["Package"]
         if name in found:
             name = f"{name}:{architecture}"
-        kib = int(size) if size.isdecimal() else 0
+        kib = int(size) if size.isdecimal() and len(size) <= LONGEST else 0
         found[name] = Installed(name, fields.get("Version", ""), architecture, kib << 10)
     return found

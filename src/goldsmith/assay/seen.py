@@ -4,20 +4,24 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from goldsmith.assay.compare import Seen
 from goldsmith.assay.kinds import HEAD, kind_of
 from goldsmith.assay.packages import STATUS, installed
 from goldsmith.disk.read.area import Area
 from goldsmith.disk.read.tables import Part, partitions
+from goldsmith.errors import UsageError
 from goldsmith.model.diskmap import DiskMap
 from goldsmith.model.tree import TreeEntry
-from goldsmith.store.contents import Contents
+from goldsmith.store.contents import Contents, resolve
 from goldsmith.store.diskmap import read_map, read_start
 from goldsmith.store.images import StoredImage
 from goldsmith.store.partition import dpkg_owners
 from goldsmith.store.tree import opener
 
+LARGEST = 16 << 20
+"""Bytes of a file that is read to be understood."""
 FRONT = 1 << 20
 """Bytes of the disk in which a partition table lies."""
 GRUB = "/boot/grub/grub.cfg"
@@ -39,11 +43,10 @@ def see(contents: Contents, image: StoredImage) -> Seen:
     """
     entries = contents.index.entries
     found = read_map(contents.layout, contents.parts.disk_map.digest, contents.index)
-    status = contents.read(STATUS) if STATUS in entries else b""
     table, parts = partitions_of(contents, found)
     return Seen(
         entries,
-        installed(status),
+        installed(small(contents, STATUS)),
         dpkg_owners(entries, opener(contents.layout, contents.index)),
         boot_facts(contents, parts),
         {
@@ -54,6 +57,15 @@ def see(contents: Contents, image: StoredImage) -> Seen:
         },
         sizes(contents, found, image),
     )
+
+
+def small(contents: Contents, path: str) -> bytes:
+    """A file's bytes; none of what is no file, or too large for what its program writes there."""
+    with suppress(UsageError):
+        entry = contents.index.entries.get(resolve(contents.index.entries, path))
+        if entry is not None and entry.kind == "file" and entry.size <= LARGEST:
+            return contents.read(path)
+    return b""
 
 
 def partitions_of(contents: Contents, found: DiskMap) -> tuple[str, tuple[Part, ...]]:
@@ -76,7 +88,7 @@ def boot_facts(contents: Contents, parts: tuple[Part, ...]) -> dict[str, object]
     entries = contents.index.entries
     roles = {role(part) for part in parts}
     firmware = [name for name, sign in (("UEFI", "ESP"), ("BIOS", "BIOS boot")) if sign in roles]
-    configured = contents.read(GRUB).decode(errors="replace") if GRUB in entries else ""
+    configured = small(contents, GRUB).decode(errors="replace")
     return {
         "firmware": firmware,
         "kernels": dict(files_below(entries, "/boot/vmlinuz-")),

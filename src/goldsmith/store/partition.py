@@ -10,6 +10,7 @@
 """
 
 import hashlib
+import io
 from collections.abc import Callable, Container, Mapping
 from typing import BinaryIO
 
@@ -27,6 +28,8 @@ LARGE = 0.03
 """The share of all bytes from which a package has a layer of its own."""
 LISTS = "/var/lib/dpkg/info/"
 """Where dpkg has its records of packages."""
+LARGEST_LIST = 16 << 20
+"""Bytes of the list of a package's files, at most; a larger one is none of dpkg's."""
 PROGRAMS = ("/usr/", "/boot/", "/bin/", "/sbin/", "/lib", LISTS)
 """Where packages have what nobody is to change."""
 BIG = 1 << 20
@@ -116,26 +119,37 @@ def _layer_names(sizes: Mapping[str, int], total: int) -> dict[str, str]:
     shared = int(sum(sizes[name] for name in small) / (LARGE * total)) if total else 0
     shared = min(max(shared, 1), SHARED)
     names |= {name: f"package {name}" for name in largest}
-    return names | {
-        name: f"packages {hashlib.sha256(name.encode()).digest()[0] % shared + 1}" for name in small
-    }
+    return names | {name: f"packages {_number(name) % shared + 1}" for name in small}
+
+
+def _number(name: str) -> int:
+    """A small number of a package's name, which may be no UTF-8."""
+    return hashlib.sha256(name.encode(errors="surrogateescape")).digest()[0]
 
 
 def dpkg_owners(entries: Mapping[str, TreeEntry], open_file: Callable[[str], BinaryIO]) -> dict[str, str]:
-    """The package of each path, as the tree's own dpkg lists say; paths through merged directories are followed."""
+    """The package of each path, as the tree's own dpkg lists say; paths through merged directories are followed.
+
+    Who made the tree may have made the lists too: only what is in the tree, or would be the source of it, is kept of them.
+    """
     merged = {
         path: f"/{entry.target.strip('/')}"
         for path, entry in entries.items()
         if entry.kind == "symlink" and path.count("/") == 1
     }
+    wanted = {*entries, *map(source_of, entries)}
     owners: dict[str, str] = {}
     for path in sorted(entries):
-        if path.startswith(LISTS) and path.endswith(".list"):
+        entry = entries[path]
+        is_list = path.startswith(LISTS) and path.endswith(".list")
+        if is_list and entry.kind == "file" and entry.size <= LARGEST_LIST:
             name = path.removeprefix(LISTS).removesuffix(".list").partition(":")[0]
             with open_file(path) as stream:
-                listed = stream.read().decode(errors="surrogateescape").splitlines()
-            for line in listed:
+                listed = io.BytesIO(stream.read())
+            for raw in listed:
+                line = raw.rstrip(b"\n").decode(errors="surrogateescape")
                 top, slash, rest = line[1:].partition("/")
                 real = f"{merged[f'/{top}']}/{rest}" if slash and f"/{top}" in merged else line
-                owners[real] = name
+                if real in wanted:
+                    owners[real] = name
     return owners

@@ -12,7 +12,7 @@ from goldsmith.model.tree import TreeEntry, tree_digest
 BATCH_FILES, BATCH_BYTES = 64, 4 << 20
 """What one thread hashes at a time."""
 WINDOW = 1 << 20
-LARGEST_TEXT = 64 << 20
+LARGEST_TEXT = 16 << 20
 STEPS = 400
 """Parts of a path that are followed, links among them; what needs more runs in a circle."""
 EMPTY = hashlib.sha256(b"").hexdigest()

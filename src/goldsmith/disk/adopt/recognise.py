@@ -1,8 +1,10 @@
 """What system a tree holds: its distribution, architecture, packages and kernels."""
 
+import io
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from goldsmith.disk.adopt.contents import Contents
 
@@ -25,6 +27,8 @@ MACHINES = {
     243: "riscv64",
 }
 """ELF's numbers of machines, by Debian's names."""
+FIELDS = frozenset({"Package", "Status", "Version", "Architecture"})
+"""What is read of dpkg's status."""
 PROGRAMS = ("/bin/sh", "/sbin/init", "/usr/lib/systemd/systemd", "/usr/bin/dpkg", "/bin/busybox")
 
 
@@ -122,12 +126,16 @@ def machine(contents: Contents) -> str:
 def installed(status: str) -> tuple[Installed, ...]:
     """The packages of dpkg's status that are installed, by name."""
     found = []
-    for stanza in status.split("\n\n"):
-        fields = dict(
-            line.partition(": ")[::2] for line in stanza.splitlines() if line[:1] not in {" ", "\t", ""}
-        )
+    fields: dict[str, str] = {}
+    for line in chain(io.StringIO(status), "\n"):
+        name, _, value = line.rstrip("\n").partition(": ")
+        if name in FIELDS:
+            fields[name] = value
+        if line != "\n":
+            continue
         if fields.get("Status", "").endswith(" ok installed") and "Package" in fields:
             found.append(
                 Installed(fields["Package"], fields.get("Version", ""), fields.get("Architecture", ""))
             )
+        fields = {}
     return tuple(sorted(found, key=lambda package: (package.name, package.architecture)))
