@@ -268,10 +268,56 @@ def test_a_partition_beside_the_system_that_cannot_be_read_is_no_clean_bill(
     name = request.node.callspec.id
     found = leaks(path)
     assert found["complete"] is False
-    assert f"partition 4: it holds {name}" in "".join(found["notes"])
+    assert f"partition 4 holds {name}: no file" in "".join(found["notes"])
     assert at_paths(found) == at_paths(report)
     goldsmith("import", path, "--name", f"beside-{name.lower()}", "--version", "1.0.0", home=home)
     assert leaks(f"beside-{name.lower()}")["complete"] is False
+
+
+SYSTEM = {"etc/os-release": "ID=debian\n", "etc/passwd": "", "etc/hostname": "localhost\n"}
+BAKED = {"etc/machine-id": "0123456789abcdef0123456789abcdef\n", "root/token": f"{secrets.GITHUB}\n"}
+SEVERAL = {
+    "two systems": (
+        [SYSTEM, SYSTEM | BAKED],
+        {("machine-id", "/etc/machine-id", "partition 2"), ("github-pat", "/root/token", "partition 2")},
+    ),
+    "a system and data": ([SYSTEM, {"token": secrets.GITHUB}], {("github-pat", "/token", "partition 2")}),
+    "data alone": ([{"token": secrets.GITHUB}], {("github-pat", "/token", "partition 1")}),
+    "a system that does not say its name": (
+        [BAKED],
+        {("machine-id", "/etc/machine-id", "partition 1"), ("github-pat", "/root/token", "partition 1")},
+    ),
+    "one that mounts what is not known": (
+        [SYSTEM | {"etc/fstab": "PARTLABEL=data /data ext4 defaults 0 0\n"} | BAKED],
+        {("machine-id", "/etc/machine-id", ""), ("github-pat", "/root/token", "")},
+    ),
+}
+
+
+@pytest.mark.parametrize(("trees", "expected"), SEVERAL.values(), ids=SEVERAL)
+def test_a_disk_with_several_systems_or_none(
+    leaks: Leaks, tmp_path: Path, trees: list[dict[str, str]], expected: set[tuple[str, str, str]]
+) -> None:
+    path = tmp_path / "disk.raw"
+    with path.open("wb") as stream:
+        stream.truncate((len(trees) + 1) * 20 * disk.MIB)
+    rows = [f"start={1 + 20 * number}MiB, size=16MiB, type=L" for number in range(len(trees))]
+    rows.append(f"start={1 + 20 * len(trees)}MiB, size=8MiB, type=L, name=data")
+    subprocess.run(["sfdisk", "-q", path], input="\n".join(["label: gpt", *rows]), text=True, check=True)
+    for number, files in enumerate(trees):
+        tree, made_of = tmp_path / f"tree-{number}", tmp_path / f"{number}.ext4"
+        for name, text in files.items():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_text(text)
+        disk.run("mke2fs", "-q", "-t", "ext4", "-d", tree, made_of, "16M")
+        with path.open("r+b") as stream:
+            stream.seek((1 + 20 * number) * disk.MIB)
+            stream.write(made_of.read_bytes())
+    report = leaks(path)
+    found = {(item["kind"], item["path"], item.get("partition", "")) for item in report["findings"]}
+    assert found == expected
+    assert report["complete"] == ("etc/fstab" not in trees[0])
+    assert report["files"] == sum(map(len, trees))
 
 
 def at_paths(report: dict[str, Any]) -> list[str]:

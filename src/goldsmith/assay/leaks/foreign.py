@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -15,10 +15,15 @@ from goldsmith.disk.adopt.archive import Archive, read_archive
 from goldsmith.disk.adopt.unpack import packing, unpack
 from goldsmith.disk.read.area import HINT, Area
 from goldsmith.disk.read.containers import Raw, raw_of
-from goldsmith.disk.read.kinds import kind_of
 from goldsmith.disk.read.node import Body, Node
-from goldsmith.disk.read.system import NO_FILES, READERS, System, read_system
-from goldsmith.disk.read.tables import partitions
+from goldsmith.disk.read.system import (
+    NO_FILES,
+    READERS,
+    FileSystem,
+    is_system,
+    read_file_systems,
+    read_system,
+)
 from goldsmith.disk.read.tar import looks_like_tar
 from goldsmith.effects.claims import claimed
 from goldsmith.errors import InputError, Place
@@ -119,6 +124,18 @@ def _texts(archive: Archive, plain: Path, stack: ExitStack) -> Iterator[Chunk]:
         yield Chunk(Where.PARTITION, "", text.place, stream.read(text.length))
 
 
+@dataclass(frozen=True, slots=True)
+class _Readable:
+    """What can be read of a disk by names."""
+
+    root: Mapping[str, Node]
+    """The tree of its system; empty if there is none."""
+    beside: tuple[FileSystem, ...]
+    """Partitions that are no part of that."""
+    notes: tuple[str, ...] = ()
+    """What cannot be looked at."""
+
+
 def disk_subject(descriptor: int) -> Subject:
     """An open raw disk.
 
@@ -127,77 +144,78 @@ def disk_subject(descriptor: int) -> Subject:
     """
     facts = os.fstat(descriptor)
     rest = loose(descriptor, facts.st_size)
-    found = _system(Area(descriptor, 0, facts.st_size), facts.st_blocks * 512)
-    system = None if isinstance(found, InputError) else found
-    if isinstance(found, InputError):
-        rest.notes.append(f"no file was looked at by its name, only the disk as it lies: {found.message}")
-    closed = list(_closed(system)) if system else []
-    rest.notes += closed
-    nodes = system.nodes if system else {}
-    files = list(_files(system)) if system else []
+    found = _readable(Area(descriptor, 0, facts.st_size), facts.st_blocks * 512)
+    rest.notes += found.notes
+    files = list(_files(found))
     rest.ranges += [(*spare, Where.FREE_BLOCK) for _, body, _ in files for spare in _spare(body)]
     data = data_ranges(descriptor, facts.st_size)
     ranges = outside(data, (place for _, body, _ in files for place in _places(body)))
-    entries = {path: _entry(node) for path, node in nodes.items()}
-    tree = ListedTree(entries, lambda path: _read(nodes, path))
     return Subject(
-        tree,
+        _tree(found.root),
         _chunks(files, rest, ranges),
         notes=rest.notes,
         remains=rest.remains,
-        is_whole=system is not None and not closed,
+        is_whole=not found.notes,
+        others=tuple((_name(other), _tree(other.nodes)) for other in found.beside if other.nodes),
     )
 
 
-def _closed(system: System) -> Iterator[str]:
-    """What must be said of partitions whose files cannot be looked at."""
-    for other in system.file_systems:
-        if other.kind not in {*READERS, *NO_FILES}:
-            yield (
-                f"partition {other.part.number}: it holds {other.kind}, and no file in it was looked at by its name,"
-                " only its bytes as they lie"
-            )
+def _tree(nodes: Mapping[str, Node]) -> ListedTree:
+    return ListedTree({path: _entry(node) for path, node in nodes.items()}, lambda path: _read(nodes, path))
 
 
-def _system(disk: Area, held: int) -> System | InputError:
-    """The system on a disk; the reason, where it lies on what cannot be read.
+def _name(system: FileSystem) -> str:
+    return f"partition {system.part.number}" if system.part.number else "the disk"
+
+
+def _readable(disk: Area, held: int) -> _Readable:
+    """The system on a disk and what lies beside it; of a disk with several systems or none, what each partition holds.
 
     Raises:
         InputError: the disk is damaged, or there is nothing on it that is known.
     """
     try:
-        return read_system(disk, held=held)
+        system = read_system(disk, held=held)
     except InputError as error:
-        _, parts = partitions(disk)
-        kinds = {kind_of(disk.part(part.start, part.size)) for part in parts} - {""}
-        if error.hint == HINT or (kinds and kinds <= {*READERS, "swap"}):
+        if error.hint == HINT:
             raise
-        if not kinds:
+        _, found = read_file_systems(disk, held=held)
+        if all(not part.kind for part in found):
             raise InputError(
                 "it is no image: there is no file system on it that is known",
                 hint="name a disk (raw, qcow2, vmdk, vhd, vhdx, vdi), the tar of a root, or an OCI archive",
             ) from error
-        return error
-
-
-def _files(system: System) -> Iterator[File]:
-    """Every file once, in the order in which they lie on the disk."""
-    listed = [(node, "") for node in system.nodes.values()]
+        systems = [part for part in found if is_system(part)]
+        # The one system mounts what cannot be read.
+        notes = (error.message,) if len(systems) == 1 else ()
+        first = systems[0] if systems else None
+        beside = tuple(part for part in found if part is not first)
+        root = {path: node for path, node in first.nodes.items() if path != "/"} if first else {}
+        return _Readable(root, beside, (*notes, *_closed(found)))
     grafted = {system.root.part.number, *(number for _, number in system.mounted)}
-    listed += [
-        (node, f"partition {other.part.number}")
-        for other in system.file_systems
-        if other.part.number not in grafted
-        for node in other.nodes.values()
-    ]
-    seen: set[str] = set()
-    found: list[File] = []
+    beside = tuple(part for part in system.file_systems if part.part.number not in grafted)
+    return _Readable(system.nodes, beside, tuple(_closed(system.file_systems)))
+
+
+def _closed(found: Iterable[FileSystem]) -> Iterator[str]:
+    """What must be said of partitions whose files cannot be looked at."""
+    for other in found:
+        if other.kind not in {*READERS, *NO_FILES}:
+            yield f"{_name(other)} holds {other.kind}: no file in it was looked at by its name, only its bytes as they lie"
+
+
+def _files(found: _Readable) -> Iterator[File]:
+    """Every file once, in the order in which they lie on the disk."""
+    listed = [(node, "") for node in found.root.values()]
+    listed += [(node, _name(other)) for other in found.beside for node in other.nodes.values()]
+    seen: set[tuple[str, str]] = set()
+    files: list[File] = []
     for node, partition in listed:
-        if node.body is None or (node.link and node.link in seen):
+        if node.body is None or (node.link and (partition, node.link) in seen):
             continue
-        seen.add(node.link)
-        found.append((node.path, node.body, partition))
-    return iter(sorted(found, key=_place))
+        seen.add((partition, node.link))
+        files.append((node.path, node.body, partition))
+    return iter(sorted(files, key=_place))
 
 
 def _place(file: File) -> int:

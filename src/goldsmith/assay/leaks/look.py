@@ -1,6 +1,7 @@
 """Search an image for leaks: the main flow."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from goldsmith.assay.leaks.chunks import Chunk, secrets
@@ -50,6 +51,9 @@ def look(subject: Subject, find: Detector, *, home: Home | None = None, jobs: in
     kept = {path: bytes(data) for path, data in passing.kept.items()}
     packaged = Packaged(kept, subject.tree.read, subject.tree.real, home)
     left = list(traces(subject.tree, declared=subject.declared, keep=subject.keep, vouched=packaged.vouches))
+    for partition, tree in subject.others:
+        found_there = traces(tree, declared=frozenset(), keep=(), vouched=lambda _: False)
+        left += [replace(leak, partition=partition) for leak in found_there]
     hidden, shown = [], []
     for leak in found:
         in_root = leak.where is Where.FILE and not leak.partition
@@ -59,7 +63,11 @@ def look(subject: Subject, find: Detector, *, home: Home | None = None, jobs: in
             shown.append(leak)
     return LeakReport(
         tuple(sorted([*left, *shown, *subject.remains()])),
-        sum(entry.kind == "file" for entry in subject.tree.entries.values()),
+        sum(
+            entry.kind == "file"
+            for tree in (subject.tree, *(other for _, other in subject.others))
+            for entry in tree.entries.values()
+        ),
         passing.bytes,
         (*subject.notes, *_said(hidden, packaged)),
         subject.is_whole and len(found) < MOST,

@@ -27,6 +27,8 @@ class Subject:
     """What the report must say; chunks may add to it."""
     is_whole: bool = True
     """Whether all of it can be looked at: not where its system lies on what goldsmith cannot read."""
+    others: tuple[tuple[str, ListedTree], ...] = ()
+    """What other partitions of the same disk hold, with their names: a second system, or part of one."""
     remains: Callable[[], Iterable[Leak]] = tuple
     """What was found of deleted data, once all chunks have passed."""
 

@@ -61,9 +61,7 @@ def read_system(disk: Area, *, held: int, root: int | None = None) -> System:
     Raises:
         InputError: the disk is damaged, a bomb, or has its system on what cannot be read.
     """
-    table, parts = partitions(disk)
-    tally = Tally(held)
-    found = [_read(disk, part, tally) for part in parts]
+    table, found = read_file_systems(disk, held=held)
     chosen = _choose_root(found, root)
     nodes = dict(chosen.nodes)
     mounted = []
@@ -74,6 +72,22 @@ def read_system(disk: Area, *, held: int, root: int | None = None) -> System:
         mounted.append((place, other.part.number))
     nodes.pop("/", None)
     return System(table, tuple(found), chosen, nodes, tuple(mounted))
+
+
+def read_file_systems(disk: Area, *, held: int) -> tuple[str, list[FileSystem]]:
+    """The kind of a disk's table, and what lies in each partition, whether there is a system or not.
+
+    Raises:
+        InputError: the disk is damaged, or a bomb.
+    """
+    table, parts = partitions(disk)
+    tally = Tally(held)
+    return table, [_read(disk, part, tally) for part in parts]
+
+
+def is_system(found: FileSystem) -> bool:
+    """Whether a partition holds a system."""
+    return any(mark in found.nodes for mark in MARKS)
 
 
 def _read(disk: Area, part: Part, tally: Tally) -> FileSystem:
@@ -103,7 +117,7 @@ def _choose_root(found: list[FileSystem], wanted: int | None) -> FileSystem:
             what = f"holds {chosen[0].kind or 'nothing known'}" if chosen else "is not there"
             raise refused(f"partition {wanted}, named as the root, {what}", HINT)
         return chosen[0]
-    roots = [system for system in found if any(mark in system.nodes for mark in MARKS)]
+    roots = [system for system in found if is_system(system)]
     if len(roots) > 1:
         numbers = ", ".join(str(system.part.number) for system in roots)
         raise refused(f"several partitions hold a system: {numbers}", "choose one with --root NUMBER")
