@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.store.ground import goldsmith
 from tests.store.kept import keep
 
 from goldsmith.disk.stored import raw_disk
@@ -140,6 +141,29 @@ def test_an_image_that_another_program_has_put_there(tmp_path: Path) -> None:
     assert [i.reference for i in all_images(layout)] == ["other:2.0.0", "web:1.0.0"]
 
 
+@pytest.mark.parametrize("size", ["9" * 5000, "²", "-1", "1e9", ""])
+def test_notes_of_others_may_hold_anything(tmp_path: Path, size: str) -> None:
+    home = Home(tmp_path)
+    image = kept(home, "web", "1.0.0", "one")
+    told = {
+        **dict(image.entry.annotations),
+        notes.TREE_SIZE: size,
+        notes.CREATED: "\x1b[2J",
+    }
+    entry = replace(image.entry, annotations=tuple({**told, oci.REF_NAME: "web:1.0.0-b1"}.items()))
+    (layout_of(home).directory / "index.json").write_bytes(oci.index([entry]))
+    assert "tree_size" not in find(home, "web").facts
+    for verb in ("list", "show"):
+        said = goldsmith(home, verb, *(["web"] if verb == "show" else []))
+        assert (said.code, "\x1b" in said.out) == (0, False)
+
+
+@pytest.mark.parametrize("text", ["[1,", "[]", "[" * 100_000, '{"a": 1}', "3", ""])
+def test_labels_of_others_may_be_anything(text: str) -> None:
+    assert notes.labels(text) is None
+    assert notes.labels('{"team": "web"}') == {"team": "web"}
+
+
 FOUND = {
     "web": "web:10.0.0",
     "web:1.2.0": "web:1.2.0-b2",
@@ -227,7 +251,6 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tests.store.kept import keep
-from goldsmith.store.gc import collect
 from goldsmith.store.home import Home
 
 home, own = Home(Path(sys.argv[1])), sys.argv[2]

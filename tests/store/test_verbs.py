@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.store.ground import STATUS, first_tree, goldsmith, keep, lines, second_tree
+from tests.store.trees import tree_of
 
 from goldsmith.model import oci
 from goldsmith.model.oci import Descriptor
@@ -121,6 +122,17 @@ def test_diff_in_words(home: Home) -> None:
     ):
         assert line in said
     assert lines(goldsmith(home, "diff", "web:1.0.0", "web:1.0.0").out)[1:] == ["nothing differs"]
+
+
+def test_names_of_others_move_no_cursor_and_make_no_lines(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    keep(home, tree_of({"/etc/a": b"a"}))
+    keep(home, tree_of({"/etc/\x1b[2J\nfiles (0)": b"b"}), version="1.1.0")
+    for words in (["tree", "web:1.1.0"], ["diff", "web:1.0.0", "web:1.1.0"]):
+        said = goldsmith(home, *words).out
+        assert r"/etc/\x1b[2J\nfiles (0)" in said
+        assert "\x1b" not in said
+    assert goldsmith(home, "cat", "web:1.1.0", "/etc/\x1b[2J\nfiles (0)").out == "b"
 
 
 def test_two_names_of_the_same_content_differ_in_nothing_but_names(home: Home) -> None:

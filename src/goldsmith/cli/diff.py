@@ -8,7 +8,7 @@ import click
 
 from goldsmith.assay.compare import Difference, FactChange, FileChange, Seen, compare
 from goldsmith.assay.seen import content_of, see
-from goldsmith.cli.units import bytes_of
+from goldsmith.cli.units import bytes_of, visible
 from goldsmith.model.tree import TreeEntry
 from goldsmith.store.contents import Contents, contents_of
 from goldsmith.store.home import find_home
@@ -35,7 +35,7 @@ def command(before: str, after: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(as_object(images, found), indent=2))
     else:
-        print("\n".join([f"{images[0].own} → {images[1].own}", *in_words(found)]))
+        print("\n".join([f"{images[0].own} → {images[1].own}", *map(visible, in_words(found))]))
 
 
 def content(first: Seen, both: list[Contents], seen: Seen, path: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from goldsmith.cli.progress import progress_on_stderr
+from goldsmith.cli.units import visible
 from goldsmith.disk.adopt.keep import Adopted, adopt
 from goldsmith.effects import clock
 from goldsmith.store.home import find_home
@@ -92,7 +93,7 @@ def in_words(adopted: Adopted, seconds: float) -> str:
     lines = [
         f"{adopted.image.reference} imported in {seconds:.1f} s",
         f"  digest  {adopted.image.digest}",
-        f"  system  {found.name}, {found.architecture or 'unknown'}, {count}, {adopted.entries} paths",
+        f"  system  {visible(found.name)}, {found.architecture or 'unknown'}, {count}, {adopted.entries} paths",
     ]
     if system is None:
         lines.append(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from goldsmith.cli.units import bytes_of
+from goldsmith.cli.units import bytes_of, visible
 from goldsmith.effects.allocator import garbage_kept
 from goldsmith.model.oci import Descriptor
 from goldsmith.store import notes
@@ -75,9 +75,9 @@ def table(images: Sequence[StoredImage], tags: Mapping[str, list[str]]) -> list[
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     form = "  ".join(f"%-{width}s" for width in widths)
-    return [(form % row).rstrip() for row in rows]
+    return [visible(form % row).rstrip() for row in rows]
 
 
 def told_bytes(text: str) -> str:
     """A number of bytes as an annotation has it, for people."""
-    return bytes_of(int(text)) if text.isdecimal() else ""
+    return bytes_of(notes.number(text))

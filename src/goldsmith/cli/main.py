@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from goldsmith import __version__
+from goldsmith.cli.units import visible
 from goldsmith.errors import GoldsmithError, UsageError
 
 VERBS = {
@@ -75,7 +76,7 @@ def fail(error: GoldsmithError) -> NoReturn:
     """Print an error where its reader looks, and leave with its exit code."""
     if "--json" in sys.argv:
         print(json.dumps(error.as_json(), indent=2))
-    print(f"goldsmith: {error}", file=sys.stderr)
+    print("\n".join(map(visible, f"goldsmith: {error}".split("\n"))), file=sys.stderr)
     sys.exit(error.exit_code)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from goldsmith.cli.units import bytes_of
+from goldsmith.cli.units import bytes_of, visible
 from goldsmith.effects.allocator import garbage_kept
 from goldsmith.model import oci
 from goldsmith.store import notes
@@ -29,7 +29,7 @@ def command(ref: str, *, as_json: bool) -> None:
     with garbage_kept():
         image, names = find_with_names(home, ref)
     facts = facts_of(layout_of(home), image, names)
-    print(json.dumps(facts, indent=2) if as_json else in_words(facts))
+    print(json.dumps(facts, indent=2) if as_json else "\n".join(map(visible, in_words(facts))))
 
 
 def facts_of(layout: Layout, image: StoredImage, names: Sequence[str]) -> dict[str, object]:
@@ -52,7 +52,7 @@ def facts_of(layout: Layout, image: StoredImage, names: Sequence[str]) -> dict[s
         "architecture": known.get("architecture"),
         "created": known.get("created"),
         "description": said.get(notes.DESCRIPTION, ""),
-        "labels": json.loads(said.get(notes.LABELS, "{}")),
+        "labels": notes.labels(str(said.get(notes.LABELS, "{}"))) or {},
         "tree": {
             "digest": known.get("tree_digest"),
             "paths": known.get("tree_entries"),
@@ -78,7 +78,7 @@ SHOWN = {*notes.LISTED, notes.BASE_NAME, notes.BASE_DIGEST, notes.DESCRIPTION, n
 """Annotations that are shown under other names."""
 
 
-def in_words(facts: Mapping[str, object]) -> str:
+def in_words(facts: Mapping[str, object]) -> list[str]:
     """The image for people."""
     tree, disk, built, labels = facts["tree"], facts["disk"], facts["built"], facts["labels"]
     assert isinstance(tree, dict)
@@ -114,4 +114,4 @@ def in_words(facts: Mapping[str, object]) -> str:
         lines.append(f"    recipe      {built.get('recipe_digest')}")
         lines.append(f"    lock        {built.get('lock_digest')}")
         lines += [f"    warning     {warning}" for warning in built.get("warnings", [])]
-    return "\n".join(lines)
+    return lines

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from goldsmith.cli.diff import entry_object
+from goldsmith.cli.units import visible
 from goldsmith.model.tree import TreeEntry
 from goldsmith.store.contents import below, contents_of
 from goldsmith.store.home import find_home
@@ -34,7 +35,7 @@ def command(ref: str, path: str, *, as_json: bool) -> None:
         listed = [{"path": entry.path, **(entry_object(entry) or {})} for entry in entries]
         print(json.dumps({"ref": image.own, "entries": listed}, indent=1))
     else:
-        print("\n".join(line(entry) for entry in entries))
+        print("\n".join(visible(line(entry)) for entry in entries))
 
 
 def line(entry: TreeEntry) -> str:

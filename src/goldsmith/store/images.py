@@ -78,7 +78,8 @@ class StoredImage:
         told = dict(self.entry.annotations)
         facts: dict[str, object] = {"name": self.name, "version": self.version, "build": self.build}
         facts |= {fact: told.get(note) for fact, note in TEXTS.items()}
-        facts |= {fact: int(told[note]) for fact, note in NUMBERS.items() if told.get(note, "").isdecimal()}
+        numbers = {fact: notes.number(told.get(note, "")) for fact, note in NUMBERS.items()}
+        facts |= {fact: number for fact, number in numbers.items() if number is not None}
         with suppress(ValueError, TypeError):
             facts.update(json.loads(told.get(notes.BUILD, "{}")))
         return {**facts, "digest": self.digest}

@@ -1,5 +1,8 @@
 """The names of annotations: what OCI images say about themselves, and what ``index.json`` says beside a name."""
 
+import json
+from collections.abc import Mapping
+
 TITLE = "org.opencontainers.image.title"
 VERSION = "org.opencontainers.image.version"
 DESCRIPTION = "org.opencontainers.image.description"
@@ -37,9 +40,26 @@ LISTED = (
     ARCHITECTURE,
 )
 """What ``index.json`` repeats of an image beside its name, so that a list of images reads one file."""
+DIGITS = 18
+"""Of a number, at most."""
 LISTING = "dev.goldsmith.listing"
 """Of ``index.json`` itself: the digest of its bytes without this annotation."""
 BUILD = "dev.goldsmith.build"
 """In ``index.json`` only: how the image was built here, as a JSON object; it is no part of the image."""
 SUBJECT = "dev.goldsmith.subject"
 """In ``index.json`` only, of an entry without a name: the digest of what it says something about."""
+
+
+def number(text: str) -> int | None:
+    """A number as an annotation has it; None for what is none, for others may have written anything there."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else None
+
+
+def labels(text: str) -> Mapping[str, str] | None:
+    """What ``LABELS`` says; None for what is no JSON object of texts."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    is_object = isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
+    return found if is_object else None

@@ -1,6 +1,5 @@
 """An image that came from outside: do its parts belong together? Its disk is rebuilt and compared elsewhere."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -60,6 +59,7 @@ def verify(layout: Layout, found: Family, name: str) -> Verified | None:
     told = _notes(layout, parts.index.digest)
     of_disk = _notes(layout, parts.disk.digest)
     tree = tree_digest(index.entries.values())
+    size, paths = str(size_of(index)), str(len(index.entries))
     config, *layers = layout.children(parts.container.digest)
     ids = _diff_ids(layout, config)
     for what, one, other in (
@@ -69,6 +69,8 @@ def verify(layout: Layout, found: Family, name: str) -> Verified | None:
         ("the disk's digest in the disk's manifest", of_disk.get(notes.DISK), disk_map.disk_digest),
         ("the disk's digest of the image", told.get(notes.DISK), disk_map.disk_digest),
         ("the disk's size of the image", told.get(notes.DISK_SIZE, str(disk_map.size)), str(disk_map.size)),
+        ("the tree's size", told.get(notes.TREE_SIZE, size), size),
+        ("the tree's paths", told.get(notes.TREE_ENTRIES, paths), paths),
         ("the layers", [x.blob.digest for x in index.layers], [layer.digest for layer in layers]),
         ("the layers' contents", [x.diff_id for x in index.layers], ids),
         ("the identity", told.get(notes.DIGEST, ""), _identity(told, tree, disk_map.disk_digest)),
@@ -81,6 +83,11 @@ def verify(layout: Layout, found: Family, name: str) -> Verified | None:
     if not oci.DIGEST.fullmatch(disk_map.disk_digest):
         raise wrong(parts.disk_map.digest, f"it names the disk {disk_map.disk_digest!r:.80}")
     return Verified(parts, index, disk_map)
+
+
+def size_of(index: TreeIndex) -> int:
+    """Bytes of all files; hard links count once."""
+    return sum(entry.size for path, entry in index.entries.items() if entry.link in {"", path})
 
 
 def refuse_bomb(layout: Layout, blob: Descriptor) -> None:
@@ -113,10 +120,9 @@ def _identity(told: Mapping[str, str], tree: str, disk: str) -> str:
     """What an image's identity must be; empty for one that says none."""
     if notes.DIGEST not in told:
         return ""
-    try:
-        labels = json.loads(told.get(notes.LABELS, "{}"))
-    except (ValueError, RecursionError):
-        labels = None
+    labels = notes.labels(told.get(notes.LABELS, "{}"))
+    if labels is None:
+        return "none, for its labels are no JSON object of texts"
     facts = ImageFacts(
         told.get(notes.TITLE, ""),
         told.get(notes.VERSION, ""),
@@ -125,6 +131,6 @@ def _identity(told: Mapping[str, str], tree: str, disk: str) -> str:
         tree,
         disk,
         description=told.get(notes.DESCRIPTION, ""),
-        labels=labels if isinstance(labels, Mapping) else {},
+        labels=labels,
     )
     return identity_of(facts)
