@@ -1,6 +1,7 @@
 import hashlib
 import io
 import os
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -254,6 +255,13 @@ def test_a_kind_that_is_not_known_is_refused_by_name(layout: Layout) -> None:
     tree = tree_of({}, [TreeEntry("/run/door", "door", 0o600, 0, 0, 0)])
     with pytest.raises(UsageError, match="'/run/door' is a door, which cannot be stored"):
         stored(layout, tree)
+
+
+@pytest.mark.parametrize("path", ["/etc/.wh.passwd", "/etc/.wh..wh..opq", "/.wh.x"])
+def test_a_name_that_would_remove_another_is_refused_by_name(layout: Layout, path: str) -> None:
+    with layout.used(), pytest.raises(UsageError, match=re.escape(f"{path!r} cannot be stored")):
+        stored(layout, tree_of({path: b"", "/etc/a.wh.": b""}))
+    assert list(layout.blobs.all()) == []
 
 
 def test_a_path_that_is_no_file_cannot_be_opened(layout: Layout) -> None:

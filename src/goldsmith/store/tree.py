@@ -19,7 +19,7 @@ import zstandard
 
 from goldsmith.effects.parallel import in_order
 from goldsmith.errors import IntegrityError, UsageError
-from goldsmith.model.oci import LAYER, TREE_INDEX, Descriptor, descriptor
+from goldsmith.model.oci import LAYER, TREE_INDEX, WHITEOUT, Descriptor, descriptor
 from goldsmith.model.packed import LEVELS, unpacked
 from goldsmith.model.tree import COLUMNS, TreeEntry, normal, of_row, rows
 from goldsmith.store.blobs import Blobs, wrong
@@ -117,10 +117,11 @@ def store_tree(
 
     Raises:
         IntegrityError: a file is not what its entry says.
-        UsageError: a path is of a kind that cannot be stored.
+        UsageError: a path is of a kind that cannot be stored, or has a name that would remove others.
         NoSpace: the store's file system is full.
     """
     entries = normal(entries.values())
+    refuse_whiteouts(entries)
     home = homes(entries, owners, epoch=epoch)
     kept = keep_layers(layout, before, entries, home, open_file, jobs=jobs)
     *groups, directories = partition(entries, home, kept.paths).values()
@@ -143,6 +144,16 @@ def store_tree(
         if not entry.link or first.setdefault(entry.link, path) == path
     )
     return StoredTree(layers, index, len(entries), size)
+
+
+def refuse_whiteouts(paths: Collection[str]) -> None:
+    """Refuse names by which layers say that something is gone: container tools would hide what has the rest of the name."""
+    found = next((path for path in paths if f"/{WHITEOUT}" in path), None)
+    if found is not None:
+        raise UsageError(
+            f"{found!r} cannot be stored: in the layers of a container, names that begin with {WHITEOUT} remove others",
+            hint="remove or rename it in the tree",
+        )
 
 
 def unless(unwanted: threading.Event, press: Press) -> Press:
