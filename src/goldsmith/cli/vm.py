@@ -81,7 +81,13 @@ def read_user_data(path: Path) -> str:
         raise InputError(
             f"--user-data cannot be read: {error.strerror}", hint="name a file", where=Place(str(path))
         ) from error
-    if len(data) > USER_DATA_LIMIT or not data.startswith((b"#", b"Content-Type", b"MIME")):
+    if len(data) > USER_DATA_LIMIT:
+        raise InputError(
+            f"these are {len(data)} bytes of user data, and a machine can be given {USER_DATA_LIMIT}",
+            hint="let cloud-init fetch the rest: '#include' and an address",
+            where=Place(str(path)),
+        )
+    if not data.startswith((b"#", b"Content-Type", b"MIME")):
         raise InputError(
             "this is no user data: its first line must begin with '#cloud-config', '#!' or a MIME header",
             hint="see cloud-init's documentation of user data formats",
@@ -260,6 +266,8 @@ def set_command(
     """Change a machine; from its next start on. --forward replaces all that were there."""
     home = find_home()
     ports = tuple(map(read_forward, forwards))
+    if ports and no_forward:
+        raise UsageError("--forward and --no-forward exclude each other", hint="leave one of them out")
     with held(home, name) as machine:
         wanted = ports if ports or no_forward else None
         changed = change(home, machine, memory=memory, cpus=cpus, forwards=wanted)

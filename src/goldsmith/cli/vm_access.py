@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 
 from goldsmith.cli.seconds import Seconds
+from goldsmith.effects.clock import monotonic
 from goldsmith.effects.process import interact, need
 from goldsmith.effects.terminal import join
 from goldsmith.errors import Unavailable, UsageError
-from goldsmith.machine.channel import Guest, guest
+from goldsmith.machine.channel import TIMED_OUT, Guest, guest
 from goldsmith.machine.local.access import (
     execute,
     need_running,
@@ -82,7 +83,10 @@ def exec_command(
     """Run a command inside as root, without network or SSH; its exit code is ours."""
     data = sys.stdin.buffer.read() if reads else b""
     with inside(find_home(), name, wait) as (_, _, found):
+        begun = monotonic()
         done = execute(found, words, stdin=data, timeout=timeout)
+        if done.code == TIMED_OUT and monotonic() - begun >= timeout:
+            print(f"goldsmith: it was ended: it had {timeout:g} s (--timeout)", file=sys.stderr)
     if as_json:
         errors = done.stderr.decode(errors="replace")
         print(json.dumps({"code": done.code, "stdout": done.text, "stderr": errors}, indent=2))

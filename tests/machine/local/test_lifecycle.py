@@ -208,6 +208,8 @@ def test_a_machine_whose_disk_was_written_to_behind_its_back_does_not_start(home
         (["snapshot", "create", "one", "s", "--comment", "two\nlines"], "is not one line of text"),
         (["snapshot", "create", "one", "s", "--comment", "\x1b[31mred"], "is not one line of text"),
         (["start", "two"], "there is no machine 'two'"),
+        (["set", "one", "--forward", "8080:80", "--no-forward"], "exclude each other"),
+        (["create", "two", "--image", "DISK", "--user-data", "LONG"], "1048590 bytes of user data"),
         (["stop", "two"], "there is no machine 'two'"),
         (["show", "../one"], "'../one' cannot be the name of a machine"),
         (["exec", "one", "--", "true"], "'one' does not run"),
@@ -233,11 +235,14 @@ def test_what_cannot_be_is_refused_and_harms_nothing(
     text.write_text("no disk\n" * 100)
     binary = tmp_path / "binary"
     binary.write_bytes(b"#cloud-config\n\xff\xfe")
+    long = tmp_path / "long"
+    long.write_bytes(b"#cloud-config\n" + b"#" * (1 << 20))
     os.mkfifo(tmp_path / "pipe")
     known = {
         "DISK": machine.origin.path,
         "TEXT": str(text),
         "BINARY": str(binary),
+        "LONG": str(long),
         "PIPE": f"{tmp_path}/pipe",
     }
     done = vm(home, *(known.get(word, word) for word in words))
