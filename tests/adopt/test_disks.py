@@ -282,7 +282,10 @@ CONTAINERS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a qcow2 with an endless table": (lambda room: qcow2(room / "d.qcow2", l1_size=0xFFFF_FFFF), "qemu-img"),
     "a qcow2 with clusters of 2 TiB": (changed("qcow2", 20, (41).to_bytes(4, "big")), "qemu-img"),
     "a qcow2 of a version to come": (changed("qcow2", 4, (99).to_bytes(4, "big")), "qemu-img"),
-    "a vmdk that names a file of the host": (described, "disk.vmdk"),
+    "a vmdk that names a file of the host": (
+        described,
+        "it only describes a disk, which lies in other files",
+    ),
     "a vmdk of 8 ZiB": (changed("vmdk", 12, b"\xff" * 8), "disk.vmdk"),
     "a vmdk with a directory beyond its end": (changed("vmdk", 56, b"\xff" * 7), "disk.vmdk"),
     "a vmdk with grains of no bytes": (changed("vmdk", 20, bytes(8)), "disk.vmdk"),

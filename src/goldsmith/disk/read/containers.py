@@ -36,6 +36,9 @@ LOOK_SECONDS = 60
 BYTES_A_SECOND = 10_000_000
 """How slow a conversion may be."""
 IN, OUT = "/run/goldsmith/disk", "/run/goldsmith/out"
+DESCRIPTION = b"# Disk DescriptorFile"
+"""How a VMDK begins whose extents are files of their own."""
+WHOLE = "make one file of them where they are: qemu-img convert -O qcow2 FILE whole.qcow2"
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
 LONGEST_MAP = 64 << 20
 """Bytes of the list of where a disk's data lies in its file."""
@@ -78,6 +81,9 @@ def raw_of(path: Path, room: Path, home: Home) -> Raw:
             f"it is packed by {kind}, and no archive of a root",
             f"unpack it first: {PACKED[kind]} {path.name}",
         )
+    with path.open("rb") as stream:
+        if stream.read(len(DESCRIPTION)) == DESCRIPTION:
+            raise refused("it only describes a disk, which lies in other files", WHOLE)
     namespace.enter()
     driver = DRIVERS[kind]
     sandbox = _sandbox(room, home)
@@ -157,11 +163,11 @@ def _look(sandbox: Sandbox, path: Path, driver: str) -> tuple[int, tuple[str, ..
     specific = facts.get("format-specific")
     data = specific.get("data") if isinstance(specific, dict) else None
     more = data if isinstance(data, dict) else {}
-    other = facts.get("full-backing-filename") or facts.get("backing-filename") or more.get("data-file")
+    other = facts.get("backing-filename") or facts.get("full-backing-filename") or more.get("data-file")
     if other:
         raise refused(
             f"it is only a part of a disk: it needs {str(other)!r:.200}",
-            "make one file of both where they are: qemu-img convert -O qcow2 FILE whole.qcow2",
+            WHOLE,
         )
     if facts.get("encrypted") or more.get("encrypt"):
         raise refused("it is encrypted", "decrypt it where its key is: qemu-img convert")
