@@ -50,9 +50,33 @@ def test_a_shell_opens_in_the_tree_of_a_failing_step(tiny: Tiny, tmp_path: Path)
     assert_nothing_is_left(tiny.home, pid)
 
 
+def test_an_interrupt_in_that_shell_is_the_shells(tiny: Tiny, tmp_path: Path) -> None:
+    """It ends what runs in the shell; the build's own message and exit code are as without it."""
+    directory = write(tmp_path / "shell", tiny, "components: [fails.yml]\n", fails=FAILS)
+    words = [str(GOLDSMITH), "build", "recipe.yaml", "--shell-on-failure"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(directory)
+        os.execve(words[0], words, {**environment(tiny.home), "TERM": "dumb"})
+    # What cat has said again it has read, so it runs: a shell may lose an interrupt that comes as it forks.
+    turns = [
+        ("failed step# ", "cat\r"),
+        ("cat\r\n", "again\r"),
+        ("again\r\nagain\r\n", "\x03"),
+        ("failed step# ", "echo 'o'n; exit\r"),
+    ]
+    said = talk(terminal, turns)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code == 6, said
+    assert "\non\r\n" in said
+    assert "fails.yml failed in phase 'build', step 'Do'" in said
+    assert "interrupted" not in said
+    assert_nothing_is_left(tiny.home, pid)
+
+
 def talk(terminal: int, turns: list[tuple[str, str]]) -> str:
-    """Answer each prompt once, and read until the program ends."""
-    said, end = "", time.monotonic() + PATIENCE
+    """Answer each prompt once, one after the other, and read until the program ends."""
+    said, answered, end = "", 0, time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if not select.select([terminal], [], [], 1)[0]:
             continue
@@ -61,7 +85,8 @@ def talk(terminal: int, turns: list[tuple[str, str]]) -> str:
         except OSError:  # the program has ended
             return said
         said += data.decode(errors="replace")
-        if turns and turns[0][0] in said:
+        if turns and turns[0][0] in said[answered:]:
+            answered = len(said)
             os.write(terminal, turns.pop(0)[1].encode())
     raise AssertionError(f"it did not end within {PATIENCE} s:\n{said}")
 

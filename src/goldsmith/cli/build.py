@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -140,13 +143,24 @@ def command(
 
 
 def shell_opener(progress: Lines | Live) -> Callable[[Sequence[str]], None]:
-    """What opens a shell in a failing step's tree, and leaves the terminal to it until it ends."""
+    """What opens a shell in a failing step's tree, and leaves the terminal and its Ctrl-C to it until it ends."""
+    lent = threading.Event()
+
+    def unless_lent(number: int, frame: FrameType | None) -> None:
+        if not lent.is_set():
+            signal.default_int_handler(number, frame)
 
     def open_shell(argv: Sequence[str]) -> None:
         with progress.paused():
             print("goldsmith: a shell in the failing step's tree; leave it with exit", file=sys.stderr)
-            interact(argv)
+            lent.set()
+            try:
+                interact(argv)
+            finally:
+                lent.clear()
 
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, unless_lent)
     return open_shell
 
 
