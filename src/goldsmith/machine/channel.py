@@ -119,7 +119,9 @@ class Guest:
         Raises:
             Unavailable: nothing answers.
         """
-        return self._run(script.encode(), stdin, max(LEAST, round(timeout)), timeout + GRACE)
+        return self._run(
+            script.encode(errors="surrogateescape"), stdin, max(LEAST, round(timeout)), timeout + GRACE
+        )
 
     def _run(self, body: bytes, stdin: bytes, timeout: int, patience: float) -> Done:
         word = random_word()

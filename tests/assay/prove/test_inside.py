@@ -154,6 +154,11 @@ def test_a_shell_test_runs_inside(guest: Guest, tmp_path: Path, text: str, stand
     assert (found.standing, found.lines) == (standing, ("no",) if "no" in text else ())
 
 
+def test_a_shell_test_in_another_encoding_runs_as_it_is(guest: Guest, tmp_path: Path) -> None:
+    (tmp_path / "t.sh").write_bytes(b"# gr\xfc\xdfe\ntest \"$(printf '\xfc' | od -An -tx1)\" = ' fc'\n")
+    assert shell_test(guest, tmp_path / "t.sh").standing is Standing.PASSED
+
+
 def seen(root: Root, path: str) -> list[object]:
     """All that can be looked at at a path, as plain values."""
 

@@ -35,7 +35,7 @@ def user_tests(clone: Clone, inputs: Inputs, room: Path) -> Iterator[Assertion]:
 
 def shell_test(guest: Guest, path: Path) -> Assertion:
     """A shell script that runs inside as root; it must end with 0."""
-    done = guest.run(path.read_text(), timeout=SHELL_SECONDS)
+    done = guest.run(path.read_text("utf-8", "surrogateescape"), timeout=SHELL_SECONDS)
     if done.code == 0:
         return passed(Group.TESTS, path.name)
     lines = (done.text + done.stderr.decode(errors="replace")).splitlines()[-SHOWN:]
@@ -52,6 +52,7 @@ def python_tests(path: Path, clone: Clone, room: Path) -> Iterator[Assertion]:
         return
     assert clone.machine is not None
     results = room / f"{path.stem}.xml"
+    results.unlink(missing_ok=True)  # of a file of the same name elsewhere
     done = run(
         [
             sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "goldsmith.assay.prove.plugin", "--hosts=goldsmith://machine",
