@@ -68,10 +68,13 @@ def subordinate_range(table: Path, user: str, uid: int) -> tuple[int, int] | Non
     return None
 
 
-def enter() -> None:
+def enter(*, trees: bool = True) -> None:
     """Give this process private mounts, and, if it is not root, all ids of a tree.
 
     Must be called before any thread starts. Calling it again does nothing.
+
+    Args:
+        trees: whether trees are written; else a user's own id will do where there are no others.
 
     Raises:
         Unavailable: user namespaces or subordinate ids are missing; the hint says how to get them.
@@ -81,12 +84,30 @@ def enter() -> None:
     if os.geteuid() == 0 and has_system_administration():
         unshare(CLONE_NEWNS)
     else:
-        _enter_user_namespace()
+        _enter_user_namespace(trees=trees)
     mount("", "/", "", MS_REC | MS_PRIVATE)
     os.environ["GOLDSMITH_NAMESPACE"] = str(os.getpid())
 
 
-def _enter_user_namespace() -> None:
+def _enter_with_own_id(user: str, uid: int, gid: int) -> None:
+    """As root of a namespace that has this user only, which nobody need allow."""
+    try:
+        unshare(CLONE_NEWUSER | CLONE_NEWNS)
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    except OSError as error:
+        raise _forbidden(user, error) from error
+
+
+def _forbidden(user: str, error: OSError) -> Unavailable:
+    return Unavailable(
+        f"this host does not let user {user!r} make a user namespace: {error.strerror}",
+        hint="allow it (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces), or run as root",
+    )
+
+
+def _enter_user_namespace(*, trees: bool) -> None:
     uid, gid = os.geteuid(), os.getegid()
     try:
         user = pwd.getpwuid(uid).pw_name
@@ -95,6 +116,9 @@ def _enter_user_namespace() -> None:
     ranges = {}
     for table in ("subuid", "subgid"):
         found = subordinate_range(Path("/etc", table), user, uid)
+        if found is None and not trees:
+            _enter_with_own_id(user, uid, gid)
+            return
         if found is None:
             raise Unavailable(
                 f"user {user!r} has no range of {IDS - 1} or more ids in /etc/{table}",
@@ -123,10 +147,7 @@ def _enter_user_namespace() -> None:
     except OSError as error:
         os.kill(mapper, 9)
         os.waitpid(mapper, 0)
-        raise Unavailable(
-            f"this host does not let user {user!r} make a user namespace: {error.strerror}",
-            hint="allow it (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces), or run as root",
-        ) from error
+        raise _forbidden(user, error) from error
     finally:
         os.close(go)
     _, status = os.waitpid(mapper, 0)

@@ -84,7 +84,7 @@ def raw_of(path: Path, room: Path, home: Home) -> Raw:
     with path.open("rb") as stream:
         if stream.read(len(DESCRIPTION)) == DESCRIPTION:
             raise refused("it only describes a disk, which lies in other files", WHOLE)
-    namespace.enter()
+    namespace.enter(trees=False)
     driver = DRIVERS[kind]
     sandbox = _sandbox(room, home)
     size, snapshots = _look(sandbox, path, driver)
