@@ -14,6 +14,7 @@ from goldsmith.assay.leaks.foreign import foreign_subject
 from goldsmith.assay.leaks.look import look
 from goldsmith.assay.leaks.stored import stored_subject
 from goldsmith.assay.leaks.subject import Subject
+from goldsmith.cli.units import visible
 from goldsmith.disk.adopt.opened import facts_of
 from goldsmith.effects import clock
 from goldsmith.errors import CheckFailed, UsageError
@@ -113,4 +114,4 @@ def in_words(ref: str, report: LeakReport, seconds: float) -> str:
         if leak.excerpt:
             lines.append(f"  {'':<20} {leak.excerpt}")
     lines += [f"  note: {note}" for note in report.notes]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))

@@ -8,6 +8,7 @@ import click
 from goldsmith.builder.seal.certificate import from_json
 from goldsmith.builder.seal.kept import need_certificate
 from goldsmith.builder.seal.table import OPERATIONS
+from goldsmith.cli.units import visible
 from goldsmith.model.seal import SealCertificate
 from goldsmith.store.home import find_home
 from goldsmith.store.images import find, layout_of
@@ -72,4 +73,4 @@ def in_words(reference: str, certificate: SealCertificate) -> str:
     for item in certificate.exceptions:
         why = "the recipe keeps it" if item.reason == "recipe" else "off unless asked for"
         lines += [f"  {item.operation:<22} kept      {path} ({why})" for path in item.paths or ("nothing",)]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,16 @@ def test_what_a_later_member_of_a_tar_covers(goldsmith: Goldsmith, tmp_path: Pat
     path.write_bytes(tar([*ROOT, ("./etc/app.conf", GITHUB, {}), ("./etc/app.conf", b"clean\n", {})]))
     (item,) = found(goldsmith, path, tmp_path / "home")["findings"]
     assert (item["path"], item["partition"]) == ("/etc/app.conf", "covered by a later member")
+
+
+def test_a_name_from_an_image_is_only_text_for_a_terminal(goldsmith: Goldsmith, tmp_path: Path) -> None:
+    locale = {"PYTHONIOENCODING": "utf-8:strict"}  # as where it is one of UTF-8
+    tree = tmp_path / "tree"
+    (tree / "etc").mkdir(parents=True)
+    Path(os.fsdecode(os.fsencode(tree) + b"/etc/\xff\x1b[31mred")).write_bytes(GITHUB)
+    done = goldsmith("leaks", tree, home=tmp_path / "home", env=locale)
+    assert (done.returncode, "\x1b" in done.stdout) == (1, False), done.stderr
+    assert "/etc/\\udcff\\x1b[31mred" in done.stdout
 
 
 @pytest.mark.skipif(shutil.which("qemu-img") is None, reason="needs qemu-img")
