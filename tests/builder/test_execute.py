@@ -68,8 +68,9 @@ def ran(
     *,
     jobs: int = 2,
     fresh: str = "",
+    log: Log | None = None,
 ) -> tuple[list[Ran], list[str]]:
-    log = Log()
+    log = log or Log()
     every = {s.name: made(home, s.name) for s in steps} | (actions or {})
     keys = {s.name: key(s.name) for s in steps}
     return execute(steps, keys, every, home=home, jobs=jobs, fresh=fresh, listener=log), log.said
@@ -90,7 +91,15 @@ def test_steps_run_after_those_they_stand_on_and_get_their_layers_in_order(tmp_p
 def test_results_come_in_plan_order_even_where_steps_end_otherwise(tmp_path: Path) -> None:
     home = Home(tmp_path)
     steps = [step("slow"), step("quick")]
-    done, said = ran(home, steps, {"slow": made(home, "slow", lambda: time.sleep(0.2))})
+    log = Log()
+
+    def until_the_other_has_ended() -> None:
+        end = time.monotonic() + 30
+        while "end quick" not in log.said and time.monotonic() < end:
+            time.sleep(0.01)
+
+    actions = {"slow": made(home, "slow", until_the_other_has_ended)}
+    done, said = ran(home, steps, actions, log=log)
     assert said[-2:] == ["end quick", "end slow"]
     assert [r.name for r in done] == ["slow", "quick"]
 
@@ -106,7 +115,7 @@ def test_steps_that_do_not_wait_for_each_other(tmp_path: Path, *, jobs: int, mee
 
     def work() -> None:
         try:
-            barrier.wait(timeout=5 if meet else 0.3)
+            barrier.wait(timeout=30 if meet else 0.3)
             met.append(True)
         except threading.BrokenBarrierError:
             met.append(False)
@@ -122,7 +131,7 @@ def test_an_error_ends_the_build_with_that_error_and_what_runs_is_waited_for(tmp
     started = threading.Event()
 
     def fail() -> None:
-        assert started.wait(5)
+        assert started.wait(30)
         raise StepFailed("it broke", hint="mend it")
 
     def slow() -> None:

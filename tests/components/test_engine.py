@@ -1,4 +1,5 @@
 import json
+import re
 import textwrap
 import time
 from collections.abc import Callable
@@ -106,10 +107,11 @@ def test_a_deadline_kills_all_that_the_step_started(run: Runner, tmp_path: Path)
 
 
 def test_the_deadline_is_for_all_rounds_together(run: Runner) -> None:
-    result = run(bash("A", "sleep 1.2", "timeoutSeconds: 2\nloop: {forEach: [a, b, c]}"))
+    """No round takes as long as the deadline, and all together take twice as long; which is cut is the machine's affair."""
+    result = run(bash("A", "sleep 1", "timeoutSeconds: 3\nloop: {forEach: [a, b, c, d, e, f]}"))
     assert statuses(result) == "A=TimedOut"
-    assert result.failures[0][1].failure.startswith("round 1 ('b'): the time was over")
-    assert result.phases[0].steps[0].rounds == 3
+    assert re.match(r"round [0-4] \('[a-e]'\): the time was over", result.failures[0][1].failure)
+    assert result.phases[0].steps[0].rounds == 6
 
 
 def test_each_attempt_has_the_whole_time(run: Runner, tmp_path: Path) -> None:
@@ -125,9 +127,9 @@ def test_a_timeout_can_be_ignored(run: Runner) -> None:
 
 def test_a_daemon_does_not_hold_up_its_step(run: Runner) -> None:
     began = time.monotonic()
-    result = run(bash("A", "sleep 5 & echo done"))
+    result = run(bash("A", "sleep 60 & echo done"))
     assert stdout(result, "A") == "done"
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(

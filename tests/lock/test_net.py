@@ -232,7 +232,7 @@ def test_one_failure_stops_all(server: Server, tmp_path: Path) -> None:
     start = time.monotonic()
     with pytest.raises(NotThere):
         download(items, limits=Limits(patience=60))
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 def test_who_waits_for_another_takes_what_it_brought(server: Server, file: str, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def start(directory: Path, home: Path, *words: str) -> "subprocess.Popen[str]":
     )
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 5) -> bool:
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> bool:
     """Whether something comes true in time: the kernel takes a moment to end a namespace's processes."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -116,7 +116,7 @@ MOMENTS = {
     "while it reads": ("", 0.4),
     "in packages' scripts": ("place 1", 0.5),
     "in the initramfs": ("configure 1", 2.0),
-    "in the disk": ("finish", 0.3),
+    "in the disk": ("finish", 0.1),
 }
 """After which line of progress, and how many seconds after it."""
 
