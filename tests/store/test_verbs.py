@@ -215,6 +215,13 @@ def test_a_version_means_the_build_that_it_is_told_to(own: Home) -> None:
     assert find(own, "web").own == "web:1.0.0-b1"
 
 
+def test_a_mistake_in_one_name_deletes_nothing(own: Home) -> None:
+    said = goldsmith(own, "delete", "web:1.0.0-b1", "web:9.9.9")
+    assert (said.code, "there is no image 'web:9.9.9'" in said.error) == (2, True)
+    assert find(own, "web:1.0.0-b1")
+    assert goldsmith(own, "delete", "web:1.0.0-b1", "web:1.0.0-b1").out == "web:1.0.0-b1 deleted\n"
+
+
 def test_what_is_deleted_is_free_after_gc(own: Home) -> None:
     before = json.loads(goldsmith(own, "store", "usage", "--json").out)
     unique = before["images"][-1]["unique"]

@@ -5,7 +5,7 @@ import json
 import click
 
 from goldsmith.store.home import find_home
-from goldsmith.store.images import delete_image
+from goldsmith.store.images import delete_image, find
 
 
 @click.command("delete", short_help="Forget an image or a tag.")
@@ -17,7 +17,9 @@ def command(refs: tuple[str, ...], *, as_json: bool) -> None:
     web:1.2.0 is the newest build of that version; the one before it is meant by that name afterwards.
     """
     home = find_home()
-    gone = [name for ref in refs for name in delete_image(home, ref)]
+    for ref in refs:
+        find(home, ref)  # a mistake in one name deletes nothing
+    gone = [name for ref in dict.fromkeys(refs) for name in delete_image(home, ref)]
     if as_json:
         print(json.dumps({"deleted": gone}, indent=2))
     else:
