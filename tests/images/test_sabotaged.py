@@ -188,3 +188,5 @@ def test_many_at_once_are_all_named(shared_home: Home, recipe: Path, tmp_path: P
         row.spoil(image)
     told = prove(shared_home, image.disk, recipe, *(word for row in STANDING for word in row.options))
     assert [row.name for row in STANDING if not catching(told, row)] == [], wrong(told)
+    kept = {path.parent.name for path in Path(told["kept"]).glob("clone-*/start-*-journal.log")}
+    assert kept == {"clone-1", "clone-2"}

@@ -44,6 +44,8 @@ FAILED = Sign(
     talks=True,
 )
 """A sign that ends a proof: nothing that comes later makes the machine well."""
+JOURNAL = "journalctl -b --no-pager --lines=5000"
+JOURNAL_SECONDS = 30.0
 FAILURES = """
 systemctl list-units --state=failed --plain --no-legend --full --no-pager | while read -r unit _; do
   echo "$unit failed ($(systemctl show -P Result "$unit"))"
@@ -245,6 +247,13 @@ class Clone:
             )
         self.stop()
 
+    def note_journal(self, guest: Guest) -> None:
+        """Write its journal beside its console; it goes with the clone, unless something fails."""
+        assert self.machine is not None
+        with suppress(GoldsmithError):  # no word about the image
+            journal = guest.run(JOURNAL, timeout=JOURNAL_SECONDS)
+            (self.machine.directory / "journal.log").write_bytes(journal.stdout)
+
     @property
     def has_spoken(self) -> bool:
         """Whether its agent has started: before, nothing inside would answer."""
@@ -321,9 +330,8 @@ def keep_logs(clones: Sequence[Clone], target: Path) -> None:
     for clone in clones:
         room = target / f"clone-{clone.number}"
         room.mkdir(parents=True, exist_ok=True)
-        for log in clone.directory.glob("start-*/*.log"):
-            shutil.copyfile(log, room / f"{log.parent.name}-{log.name}")
         if clone.machine and clone.machine.qemu.code is None and clone.has_spoken:
             with suppress(GoldsmithError), clone.inside(AGENT_SECONDS) as guest:
-                journal = guest.run("journalctl -b --no-pager --lines=5000", timeout=30.0)
-                (room / "journal.txt").write_bytes(journal.stdout)
+                clone.note_journal(guest)
+        for log in clone.directory.glob("start-*/*.log"):
+            shutil.copyfile(log, room / f"{log.parent.name}-{log.name}")

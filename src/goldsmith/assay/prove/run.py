@@ -1,7 +1,7 @@
 """Prove an image: the main flow."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,6 +153,7 @@ def meet_one(bench: Bench, clone: Clone, report: GuestReport) -> tuple[Facts, li
         found = list(judge.health(clone.number, facts))
         if clone.number == 1:
             found += closely(bench, clone, guest, facts)
+        clone.note_journal(guest)
     return facts, found
 
 
@@ -176,6 +177,8 @@ def own_tests(bench: Bench, clone: Clone) -> Iterator[Assertion]:
     inputs = bench.subject.inputs
     if inputs and inputs.recipe.tests:
         yield from user_tests(clone, inputs, clone.directory)
+        with suppress(GoldsmithError), clone.inside() as guest:
+            clone.note_journal(guest)
 
 
 def again(bench: Bench, clone: Clone, first: Facts) -> Iterator[Assertion]:
