@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from goldsmith.assay.leaks.listed import ListedTree
+from goldsmith.assay.leaks.listed import LARGEST, ListedTree
+from goldsmith.assay.leaks.traces import traces
 from goldsmith.builder.match import Sight, find
 from goldsmith.effects.root import Root
 from goldsmith.model.tree import TreeEntry
@@ -52,7 +53,7 @@ def both(tmp_path: Path) -> Iterator[tuple[Sight, Sight]]:
     (tmp_path / "tree").mkdir()
     entries = build(tmp_path / "tree")
     with Root(tmp_path / "tree") as root:
-        yield root, ListedTree(entries, lambda path: FILES[path])
+        yield root, ListedTree(entries, lambda path, limit: FILES[path][:limit])
 
 
 PATHS = [
@@ -95,8 +96,23 @@ def test_both_match_the_same(both: tuple[Sight, Sight], pattern: str) -> None:
 
 
 def test_directories_that_an_archive_leaves_out_are_there() -> None:
-    tree = ListedTree({"/a/b/c": TreeEntry("/a/b/c", "file", 0o644, 0, 0, 0, 1)}, lambda _path: b"x")
+    tree = ListedTree({"/a/b/c": TreeEntry("/a/b/c", "file", 0o644, 0, 0, 0, 1)}, lambda _path, _limit: b"x")
     assert tree.scan("/") == [("a", True)]
     assert tree.scan("/a") == [("b", True)]
     assert stat.S_ISDIR(tree.lstat("/a/b").st_mode)
     assert tree.read("/a/b/c") == b"x"
+
+
+def test_of_a_file_of_any_size_only_its_beginning_is_read() -> None:
+    asked: list[int] = []
+
+    def read(_: str, limit: int) -> bytes:
+        asked.append(limit)
+        return b"SWAP"
+
+    size = 1 << 42
+    files = ("/swapfile", "/var/crash/core.1", "/etc/hostname")
+    tree = ListedTree({path: TreeEntry(path, "file", 0o600, 0, 0, 0, size) for path in files}, read)
+    found = list(traces(tree, declared=frozenset(), keep=(), vouched=lambda _: False))
+    assert {leak.path for leak in found} == set(files)
+    assert max(asked) <= LARGEST

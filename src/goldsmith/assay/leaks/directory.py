@@ -37,7 +37,14 @@ def directory_subject(path: Path) -> Iterator[Subject]:
             entries = dict(_entries(root))
         except PermissionError as error:
             raise _closed(str(error.filename)) from error
-        yield Subject(ListedTree(entries, root.read), _chunks(root, entries))
+        yield Subject(
+            ListedTree(entries, lambda path, limit: _read(root, path, limit)), _chunks(root, entries)
+        )
+
+
+def _read(root: Root, path: str, limit: int) -> bytes:
+    with root.opened(path, os.O_RDONLY) as descriptor, open(descriptor, "rb", closefd=False) as stream:
+        return stream.read(limit)
 
 
 def _entries(root: Root) -> Iterator[tuple[str, TreeEntry]]:

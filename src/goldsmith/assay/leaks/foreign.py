@@ -92,7 +92,8 @@ def _archive(archive: Archive, plain: Path, stack: ExitStack) -> Subject:
             seen.add(link)
             files.append((path, body, ""))
     tree = ListedTree(
-        contents.entries, lambda path: contents.bodies[path].read(0, contents.bodies[path].size)
+        contents.entries,
+        lambda path, limit: contents.bodies[path].read(0, min(contents.bodies[path].size, limit)),
     )
     covered = list(_covered(archive))
     notes = []
@@ -161,7 +162,9 @@ def disk_subject(descriptor: int) -> Subject:
 
 
 def _tree(nodes: Mapping[str, Node]) -> ListedTree:
-    return ListedTree({path: _entry(node) for path, node in nodes.items()}, lambda path: _read(nodes, path))
+    return ListedTree(
+        {path: _entry(node) for path, node in nodes.items()}, lambda path, limit: _read(nodes, path, limit)
+    )
 
 
 def _name(system: FileSystem) -> str:
@@ -255,9 +258,9 @@ def _file_chunks(files: Iterable[File]) -> Iterator[Chunk]:
                     yield Chunk(Where.FILE, path, at, data, partition)
 
 
-def _read(nodes: Mapping[str, Node], path: str) -> bytes:
+def _read(nodes: Mapping[str, Node], path: str, limit: int) -> bytes:
     body = nodes[path].body
-    return body.read(0, body.size) if body is not None else b""
+    return body.read(0, min(body.size, limit)) if body is not None else b""
 
 
 def _entry(node: Node) -> TreeEntry:

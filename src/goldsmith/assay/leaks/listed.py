@@ -20,12 +20,16 @@ KINDS = {
 LINKS = 40
 """Symbolic links that are followed in one path; the kernel's number."""
 ROOT = TreeEntry("/", "dir", 0o755, 0, 0, 0)
+LARGEST = 256 << 20
+"""Bytes of a file that are read at once, at most: an image may hold a swap file of any size."""
+Read = Callable[[str, int], bytes]
+"""The first bytes of a file, so many at most."""
 
 
 class ListedTree:
     """Entries by path, and a way to read a file's bytes."""
 
-    def __init__(self, entries: Mapping[str, TreeEntry], read: Callable[[str], bytes]) -> None:
+    def __init__(self, entries: Mapping[str, TreeEntry], read: Read) -> None:
         self.entries = entries
         self._read = read
         self._names: dict[str, dict[str, bool]] = {"": {}}
@@ -58,12 +62,12 @@ class ListedTree:
         times = (entry.mtime,) * 3
         return os.stat_result((mode, 0, 0, 1, entry.uid, entry.gid, entry.size, *times))
 
-    def read(self, path: str, /) -> bytes:
-        """The bytes of a file."""
+    def read(self, path: str, /, limit: int = LARGEST) -> bytes:
+        """The first bytes of a file; all of them, if it is not very large."""
         real = self.real(path)
         if not stat.S_ISREG(self.lstat(real).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", path)
-        return self._read(real)
+        return self._read(real, limit)
 
     def scan(self, path: str, /) -> list[tuple[str, bool]]:
         """The names in a directory, in no order, each with whether it is a directory itself."""

@@ -6,6 +6,7 @@ from itertools import islice
 
 from goldsmith.assay.leaks.chunks import Chunk, secrets
 from goldsmith.assay.leaks.detector import Detector
+from goldsmith.assay.leaks.listed import LARGEST
 from goldsmith.assay.leaks.packaged import Packaged, wanted
 from goldsmith.assay.leaks.subject import Subject
 from goldsmith.assay.leaks.traces import traces
@@ -27,7 +28,8 @@ class _Passing:
         """The same chunks."""
         for chunk in chunks:
             self.bytes += len(chunk.data)
-            if chunk.path and not chunk.partition and wanted(chunk.path):
+            known = len(self.kept.get(chunk.path, b""))
+            if chunk.path and not chunk.partition and wanted(chunk.path) and known < LARGEST:
                 self.kept.setdefault(chunk.path, bytearray()).extend(chunk.data)
             yield chunk
 

@@ -73,7 +73,7 @@ def _from_layers(layout: Layout, image: StoredImage, descriptor: int | None, *, 
     """Files from layers, and the rest of the disk, if there is one, by its map."""
     parts = parts_of(layout, image.index, image.reference)
     index = read_index(layout, parts.tree_index.digest)
-    tree = ListedTree(index.entries, lambda path: open_path(layout, index, path).read())
+    tree = ListedTree(index.entries, lambda path, limit: _read(layout, index, path, limit))
     files = _files(layout, index, jobs=jobs)
     if descriptor is None:
         return Subject(tree, files)
@@ -81,6 +81,18 @@ def _from_layers(layout: Layout, image: StoredImage, descriptor: int | None, *, 
     rest = loose(descriptor, os.fstat(descriptor).st_size)
     literals = rest.chunks(part for area in areas(found) for part in area)
     return Subject(tree, chain(files, literals), notes=rest.notes, remains=rest.remains)
+
+
+def _read(layout: Layout, index: TreeIndex, path: str, limit: int) -> bytes:
+    """The first bytes of a file; those of a whole one are verified."""
+    if index.entries[path].size <= limit:
+        return open_path(layout, index, path).read()
+    found = bytearray()
+    for piece in pieces(layout, index, [path], jobs=1):
+        found += piece.data
+        if len(found) >= limit:
+            break
+    return bytes(found[:limit])
 
 
 def _files(layout: Layout, index: TreeIndex, *, jobs: int) -> Iterator[Chunk]:

@@ -3,14 +3,18 @@
 import stat
 from collections.abc import Callable, Collection, Iterator
 
+from goldsmith.assay.leaks.listed import ListedTree
 from goldsmith.assay.leaks.masking import masked_line
-from goldsmith.builder.match import Sight, children
+from goldsmith.builder.match import children
 from goldsmith.builder.seal.run import survey
 from goldsmith.model.leak import Leak, Where
 
+HEAD = 4096
+"""Bytes of a file from which its excerpt is made."""
+
 
 def traces(
-    tree: Sight,
+    tree: ListedTree,
     *,
     declared: frozenset[str],
     keep: Collection[str],
@@ -35,16 +39,16 @@ def traces(
             yield Leak(path, 0, operation.name, "trace", Where.FILE, told(tree, path))
 
 
-def told(tree: Sight, path: str) -> str:
+def told(tree: ListedTree, path: str) -> str:
     """What is at a path, masked; of a directory, how much is in it."""
     mode = tree.lstat(path).st_mode
     if stat.S_ISDIR(mode):
         count = sum(1 for _ in files_below(tree, path))
         return f"a directory with {count} file{'s' if count != 1 else ''}"
-    return masked_line(tree.read(path)) if stat.S_ISREG(mode) else ""
+    return masked_line(tree.read(path, HEAD)) if stat.S_ISREG(mode) else ""
 
 
-def files_below(tree: Sight, path: str) -> Iterator[str]:
+def files_below(tree: ListedTree, path: str) -> Iterator[str]:
     """Everything below a directory that is none."""
     for child in children(tree, path):
         if child.is_directory:
