@@ -157,6 +157,8 @@ def test_a_directory_gives_what_is_in_its_files(
     tree = tmp_path / "tree"
     shutil.copytree(made.path.parent / "tree", tree)
     (tmp_path / "outside").write_text(f"{secrets.SLACK}\n")
+    (tree / "srv/sparse").write_text("." * 5000)
+    os.truncate(tree / "srv/sparse", 1 << 42)
     (tree / "srv/away").symlink_to(tmp_path / "outside")
     (tree / "etc/resolv.conf").symlink_to("/" + "../" * 20 + str(tmp_path / "outside"))
     os.mkfifo(tree / "srv/pipe")

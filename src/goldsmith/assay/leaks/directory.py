@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from goldsmith.assay.leaks.chunks import Chunk
-from goldsmith.assay.leaks.disks import PIECE, ZERO
+from goldsmith.assay.leaks.disks import PIECE, ZERO, data_ranges
 from goldsmith.assay.leaks.listed import KINDS, ListedTree
 from goldsmith.assay.leaks.subject import Subject
 from goldsmith.effects.root import Root
@@ -75,11 +75,11 @@ def _chunks(root: Root, entries: dict[str, TreeEntry]) -> Iterator[Chunk]:
         seen.add(entry.link)
         try:
             with root.opened(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK) as descriptor:
-                at = 0
-                while data := os.pread(descriptor, PIECE, at):
-                    if data != ZERO[: len(data)]:
-                        yield Chunk(Where.FILE, path, at, data)
-                    at += len(data)
+                for start, length in data_ranges(descriptor, entry.size):
+                    for at in range(start, start + length, PIECE):
+                        data = os.pread(descriptor, min(PIECE, start + length - at), at)
+                        if data != ZERO[: len(data)]:
+                            yield Chunk(Where.FILE, path, at, data)
         except PermissionError as error:
             raise _closed(path) from error
 

@@ -1,5 +1,6 @@
 """The bytes of a disk that belong to no file."""
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -144,8 +145,10 @@ def data_ranges(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
     while at < size:
         try:
             start = os.lseek(descriptor, at, os.SEEK_DATA)
-        except OSError:  # nothing but a hole is left
-            return
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # a file system that does not tell its holes
+                yield at, size - at
+            return  # nothing but a hole is left
         end = os.lseek(descriptor, start, os.SEEK_HOLE)
         yield start, end - start
         at = end
