@@ -21,7 +21,7 @@ from goldsmith.machine.local import clone as cloning
 from goldsmith.machine.local.create import Wanted, create, read_forward
 from goldsmith.machine.local.lifecycle import change, delete, rename
 from goldsmith.machine.local.renew import renew
-from goldsmith.machine.local.room import all_machines, directory_of, find_machine, held
+from goldsmith.machine.local.room import all_machines, damaged, directory_of, find_machine, held
 from goldsmith.machine.local.run import STOP_SECONDS, Start, pull_plug, start, stop
 from goldsmith.machine.local.well import wait_until_well
 from goldsmith.machine.qemu import CONSOLE
@@ -218,6 +218,8 @@ def list_command(*, as_json: bool) -> None:
     """List the machines."""
     home = find_home()
     machines = list(all_machines(home))
+    for name in damaged(home):
+        say(f"warning: {name} is not listed, its record is damaged: goldsmith vm show {name}")
     if as_json:
         print(json.dumps({"machines": [as_object(home, machine) for machine in machines]}, indent=2))
     else:

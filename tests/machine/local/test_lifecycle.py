@@ -367,6 +367,8 @@ def test_a_damaged_record_is_said(home: Home, make: Make) -> None:
     make()
     (directory_of(home, "one") / "machine.json").write_text("{")
     assert refusal(lambda: find_machine(home, "one")).startswith("IntegrityError: ")
+    listed = vm(home, "list")
+    assert (listed.returncode, "warning: one is not listed" in listed.stderr) == (0, True)
 
 
 @pytest.mark.parametrize(("text", "port"), [("8080:80", Forward(8080, 80)), ("1:65535", Forward(1, 65535))])

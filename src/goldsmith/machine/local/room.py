@@ -115,6 +115,14 @@ def all_machines(home: Home) -> Iterator[LocalMachine]:
                 yield read_machine({**json.loads(path.read_bytes()), "name": path.parent.name})
 
 
+def damaged(home: Home) -> Iterator[str]:
+    """The names of machines whose record cannot be read, which ``all_machines`` leaves out."""
+    readable = {machine.name for machine in all_machines(home)}
+    for path in sorted((home / ROOM).glob(f"*/{RECORD}")):
+        if not path.parent.name.startswith(".") and path.parent.name not in readable:
+            yield path.parent.name
+
+
 def save(directory: Path, machine: LocalMachine) -> None:
     """Write what a machine is."""
     write_durably(directory / RECORD, json.dumps(plain(machine), indent=1).encode() + b"\n", 0o600)
