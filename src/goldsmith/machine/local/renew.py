@@ -46,7 +46,7 @@ def renew(home: Home, machine: LocalMachine, run: Run, how: Start, show: Callabl
     if same:
         raise CheckFailed(
             f"{machine.name!r} still has these of {machine.cloned_from!r}: {', '.join(same)}",
-            hint="look at what sets them inside; the machine runs, and its next start tries again",
+            hint="look at what sets them inside: goldsmith vm logs; the machine was ended, and its next start tries again",
         )
     machine = replace(machine, renew=False)
     save(directory, machine)
