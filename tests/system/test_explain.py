@@ -27,6 +27,9 @@ def built(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.lock(directory)
     (directory / "recipe.yaml").write_text(TINY.replace("name: tiny", "name: explained") + ASKED)
     (directory / "motd").write_text("welcome\n")
+    # The data directory outlives a run: what an earlier one has built would not run again.
+    for image in goldsmith("list", "explained", "--json", home=tiny.home, cwd=directory).json["images"]:
+        assert goldsmith("delete", image["ref"], home=tiny.home, cwd=directory).code == 0
     assert goldsmith("build", "recipe.yaml", home=tiny.home, cwd=directory).code == 0
     return directory
 

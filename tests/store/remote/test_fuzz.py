@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.store.trees import EPOCH, noise, opener, tree_of
 
@@ -127,6 +127,7 @@ def test_first_lines_of_tree_indexes(frames: list[object], other: object) -> Non
 
 
 @given(st.text(max_size=30) | words, st.integers(0, 100))
+@example("/[", 0)  # no host in brackets
 @settings(max_examples=300, deadline=None)
 def test_ranges_and_paths(text: str, size: int) -> None:
     start, end, status = part(text if text.startswith("bytes") else f"bytes={text}", size)

@@ -35,7 +35,10 @@ class StoreSite:
 
     def page(self, path: str) -> Page | None:
         """As ``Site.page``."""
-        plain = unquote(urlsplit(path).path, errors="replace")
+        try:
+            plain = unquote(urlsplit(path).path, errors="replace")
+        except ValueError:
+            return None  # a host that is none
         for pattern, answer in PAGES:
             if match := re.fullmatch(pattern, plain):
                 try:
