@@ -35,11 +35,7 @@ def test_what_a_failing_step_has_done_is_kept_when_asked_for(tiny: Tiny, tmp_pat
 
 def test_a_shell_opens_in_the_tree_of_a_failing_step(tiny: Tiny, tmp_path: Path) -> None:
     directory = write(tmp_path / "shell", tiny, "components: [fails.yml]\n", fails=FAILS)
-    words = [str(GOLDSMITH), "build", "recipe.yaml", "--shell-on-failure"]
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(directory)
-        os.execve(words[0], words, {**environment(tiny.home), "TERM": "dumb"})
+    pid, terminal = build_on_a_terminal(tiny, directory)
     said = talk(terminal, [("failed step# ", "cat /opt/made/thing; ls /etc/motd; hostname; exit 3\r")])
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert code == 6, said
@@ -53,11 +49,7 @@ def test_a_shell_opens_in_the_tree_of_a_failing_step(tiny: Tiny, tmp_path: Path)
 def test_an_interrupt_in_that_shell_is_the_shells(tiny: Tiny, tmp_path: Path) -> None:
     """It ends what runs in the shell; the build's own message and exit code are as without it."""
     directory = write(tmp_path / "shell", tiny, "components: [fails.yml]\n", fails=FAILS)
-    words = [str(GOLDSMITH), "build", "recipe.yaml", "--shell-on-failure"]
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(directory)
-        os.execve(words[0], words, {**environment(tiny.home), "TERM": "dumb"})
+    pid, terminal = build_on_a_terminal(tiny, directory)
     # What cat has said again it has read, so it runs: a shell may lose an interrupt that comes as it forks.
     turns = [
         ("failed step# ", "cat\r"),
@@ -72,6 +64,16 @@ def test_an_interrupt_in_that_shell_is_the_shells(tiny: Tiny, tmp_path: Path) ->
     assert "fails.yml failed in phase 'build', step 'Do'" in said
     assert "interrupted" not in said
     assert_nothing_is_left(tiny.home, pid)
+
+
+def build_on_a_terminal(tiny: Tiny, directory: Path) -> tuple[int, int]:
+    """A build that opens a shell: its process, and the other end of its terminal."""
+    words = [str(GOLDSMITH), "build", "recipe.yaml", "--shell-on-failure"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(directory)
+        os.execve(words[0], words, {**environment(tiny.home), "TERM": "dumb"})
+    return pid, terminal
 
 
 def talk(terminal: int, turns: list[tuple[str, str]]) -> str:

@@ -14,9 +14,8 @@ from goldsmith.effects.access import Access
 from goldsmith.errors import NoSpace
 
 CHUNK = 256 * 1024
-
-
 CHANGED = "the file was changed on the server or on the way: use another mirror, or correct the checksum if it was on purpose"
+"""What to do about other bytes than those that were asked for."""
 
 
 class Refused(Exception):

@@ -137,13 +137,12 @@ def store_tree(
     new = in_order(store, contents, jobs=min(jobs, AT_ONCE), unwanted=unwanted)
     layers = (*kept.layers, *new)
     index = layout.blobs.put(encode(entries.values(), layers), TREE_INDEX)
-    first: dict[str, str] = {}
-    size = sum(
-        entry.size
-        for path, entry in entries.items()
-        if not entry.link or first.setdefault(entry.link, path) == path
-    )
-    return StoredTree(layers, index, len(entries), size)
+    return StoredTree(layers, index, len(entries), size_of(entries))
+
+
+def size_of(entries: Mapping[str, TreeEntry]) -> int:
+    """Bytes of all files of a tree whose link groups are named by their first paths; hard links count once."""
+    return sum(entry.size for path, entry in entries.items() if entry.link in {"", path})
 
 
 def refuse_whiteouts(paths: Collection[str]) -> None:

@@ -16,7 +16,7 @@ from goldsmith.store.diskmap import read_map
 from goldsmith.store.layout import Layout
 from goldsmith.store.record import ImageFacts, Recorded, identity_of, parts_of
 from goldsmith.store.remote.manifests import Family
-from goldsmith.store.tree import TreeIndex, read_index
+from goldsmith.store.tree import TreeIndex, read_index, size_of
 
 BOMB = 64
 """Bytes of a list for each of its bytes compressed, at most; honest ones have 3 to 10."""
@@ -59,7 +59,7 @@ def verify(layout: Layout, found: Family, name: str) -> Verified | None:
     told = _notes(layout, parts.index.digest)
     of_disk = _notes(layout, parts.disk.digest)
     tree = tree_digest(index.entries.values())
-    size, paths = str(size_of(index)), str(len(index.entries))
+    size, paths = str(size_of(index.entries)), str(len(index.entries))
     config, *layers = layout.children(parts.container.digest)
     ids = _diff_ids(layout, config)
     for what, one, other in (
@@ -83,11 +83,6 @@ def verify(layout: Layout, found: Family, name: str) -> Verified | None:
     if not oci.DIGEST.fullmatch(disk_map.disk_digest):
         raise wrong(parts.disk_map.digest, f"it names the disk {disk_map.disk_digest!r:.80}")
     return Verified(parts, index, disk_map)
-
-
-def size_of(index: TreeIndex) -> int:
-    """Bytes of all files; hard links count once."""
-    return sum(entry.size for path, entry in index.entries.items() if entry.link in {"", path})
 
 
 def refuse_bomb(layout: Layout, blob: Descriptor) -> None:
